@@ -1,0 +1,1 @@
+//! The embedded cluster: being written.
