@@ -1,0 +1,202 @@
+//! The recorded graph, and the entry points that begin a stream.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use highwater_state::StoreKind;
+
+use super::kstream::KStream;
+use super::ops;
+use super::options::Consumed;
+use crate::error::Error;
+use crate::kafka::partition_for_key;
+use crate::processor::KvHandle;
+use crate::serde::{Data, DefaultSerde, SharedSerde};
+use crate::task::books::{BookEntry, Books, RETENTION, WRITE_EVERY};
+use crate::topology::{Graph, Instantiate, Node, NodeId, Role, StoreDecl, StoreRef, Topology, connect};
+
+/// Records a topology.
+///
+/// ```
+/// use highwater::StreamsBuilder;
+///
+/// let builder = StreamsBuilder::new("shout");
+/// builder.stream::<String, String>("words").map_values(|_, word| word.to_uppercase()).to("WORDS");
+/// let topology = builder.build().unwrap();
+/// assert_eq!(topology.reads().len(), 1);
+/// ```
+#[derive(Debug)]
+pub struct StreamsBuilder {
+    graph: RefCell<Graph>,
+}
+
+/// A node to be recorded.
+pub(crate) struct NodeSpec {
+    /// The author's name, or `None` to derive one from the parent and the operator.
+    pub(crate) name: Option<String>,
+    pub(crate) operator: &'static str,
+    pub(crate) role: Role,
+    pub(crate) parents: Vec<NodeId>,
+    pub(crate) stores: Vec<StoreRef>,
+    pub(crate) instantiate: Instantiate,
+}
+
+impl StreamsBuilder {
+    /// Begins a topology. Its name becomes part of the consumer group, the internal topics and the state directory.
+    pub fn new(name: &str) -> Self {
+        let graph = Graph { name: Arc::from(name), version: Arc::from(env!("CARGO_PKG_VERSION")), ..Graph::default() };
+        Self { graph: RefCell::new(graph) }
+    }
+
+    /// States the program's version, which dead letters carry. By default the engine's.
+    pub fn version(&self, version: &str) {
+        self.graph.borrow_mut().version = Arc::from(version);
+    }
+
+    /// Reads a topic.
+    pub fn stream<K: Data, V: Data>(&self, source: impl Into<Consumed<K, V>>) -> KStream<'_, K, V> {
+        ops::source::stream(self, source.into())
+    }
+
+    /// Records that cannot be processed go to this topic: their bytes, with headers that name cause and origin.
+    pub fn dead_letters(&self, topic: &str) {
+        self.graph.borrow_mut().dead_letters = Some(Arc::from(topic));
+    }
+
+    /// Counts what becomes of every input record, and writes the running totals to `topic`.
+    ///
+    /// `row` makes a record of a count, and the text whose hash decides its partition.
+    pub fn books<K: DefaultSerde, V: DefaultSerde>(
+        &self,
+        topic: &str,
+        row: impl Fn(&BookEntry<'_>) -> (K, V, String) + Send + Sync + 'static,
+    ) {
+        self.books_with(topic, K::default_serde(), V::default_serde(), row);
+    }
+
+    /// As [`books`](Self::books), with serdes of its own.
+    pub fn books_with<K: Data, V: Data>(
+        &self,
+        topic: &str,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+        row: impl Fn(&BookEntry<'_>) -> (K, V, String) + Send + Sync + 'static,
+    ) {
+        let row = Arc::new(row);
+        let encode = move |partitions: i32| -> crate::task::books::EncodeEntry {
+            let (key, value, row) = (key.clone(), value.clone(), Arc::clone(&row));
+            Arc::new(move |entry, key_out, value_out| {
+                let (key_of_row, value_of_row, partition_text) = row(entry);
+                key.encode(&key_of_row, key_out)?;
+                value.encode(&value_of_row, value_out)?;
+                Ok(partition_for_key(partition_text.as_bytes(), partitions))
+            })
+        };
+        let books = Books { topic: Arc::from(topic), every: WRITE_EVERY, retention: RETENTION, encode: Arc::new(encode) };
+        self.graph.borrow_mut().books = Some(books);
+    }
+
+    /// How often a running total is written to the books' topic at most.
+    pub fn books_every(&self, every: Duration) {
+        if let Some(books) = &mut self.graph.borrow_mut().books {
+            books.every = every;
+        }
+    }
+
+    /// Declares a key-value store for a processor.
+    pub fn key_value_store<K: DefaultSerde, V: DefaultSerde>(&self, name: &str) -> KvHandle<K, V> {
+        self.key_value_store_with(name, K::default_serde(), V::default_serde())
+    }
+
+    /// Declares a key-value store with serdes of its own.
+    pub fn key_value_store_with<K: Data, V: Data>(
+        &self,
+        name: &str,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> KvHandle<K, V> {
+        KvHandle { store: self.declare_store(name, StoreKind::KeyValue), key, value }
+    }
+
+    /// The graph, checked and connected.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Topology`](crate::error::ErrorKind::Topology) for a graph that cannot run: two nodes, stores or
+    /// repartition topics of one name, several topics in a sub-topology and none that leads.
+    pub fn build(self) -> Result<Topology, Error> {
+        let mut graph = self.graph.into_inner();
+        check_names(&graph)?;
+        connect(&mut graph)?;
+        Ok(Topology(Arc::new(graph)))
+    }
+
+    pub(crate) fn add<K, V>(&self, spec: NodeSpec) -> KStream<'_, K, V> {
+        let mut graph = self.graph.borrow_mut();
+        let name = spec.name.map_or_else(|| derived_name(&graph, &spec.parents, spec.operator), Arc::from);
+        let (operator, role, parents, stores, instantiate) =
+            (spec.operator, spec.role, spec.parents, spec.stores, spec.instantiate);
+        graph.nodes.push(Node { name, operator, role, parents, stores, instantiate });
+        KStream { builder: self, node: NodeId(graph.nodes.len() - 1), key_changed: false, types: PhantomData }
+    }
+
+    pub(crate) fn declare_store(&self, name: &str, kind: StoreKind) -> StoreRef {
+        let mut graph = self.graph.borrow_mut();
+        graph.stores.push(StoreDecl { name: Arc::from(name), kind });
+        StoreRef(graph.stores.len() - 1)
+    }
+
+    pub(crate) fn declare_repartition(&self, name: &str, partitions: Option<i32>) -> Arc<str> {
+        let name: Arc<str> = Arc::from(name);
+        self.graph.borrow_mut().repartitions.insert(Arc::clone(&name), partitions);
+        name
+    }
+
+    pub(crate) fn declare_late_topic(&self, topic: &str) -> Arc<str> {
+        let topic: Arc<str> = Arc::from(topic);
+        self.graph.borrow_mut().late_topics.push(Arc::clone(&topic));
+        topic
+    }
+
+    pub(crate) fn name_of(&self, node: NodeId) -> Arc<str> {
+        Arc::clone(&self.graph.borrow().nodes[node.0].name)
+    }
+
+    pub(crate) fn rename(&self, node: NodeId, name: &str) {
+        self.graph.borrow_mut().nodes[node.0].name = Arc::from(name);
+    }
+}
+
+/// A name for display: what it does to whom. Nothing durable is named by it.
+fn derived_name(graph: &Graph, parents: &[NodeId], operator: &str) -> Arc<str> {
+    let parent = parents.first().map_or("", |parent| &graph.nodes[parent.0].name);
+    let base = format!("{parent}/{operator}");
+    let taken = |name: &str| graph.nodes.iter().any(|node| &*node.name == name);
+    let mut name = base.clone();
+    let mut ordinal = 1;
+    while taken(&name) {
+        ordinal += 1;
+        name = format!("{base}#{ordinal}");
+    }
+    Arc::from(name)
+}
+
+fn check_names(graph: &Graph) -> Result<(), Error> {
+    let nodes = graph.nodes.iter().map(|node| ("node", &*node.name));
+    let stores = graph.stores.iter().map(|store| ("store", &*store.name));
+    let mut seen = std::collections::BTreeSet::new();
+    for named in nodes.chain(stores) {
+        let (what, name) = named;
+        if !seen.insert(named) {
+            return Err(Error::topology(format!(
+                "two {what}s are named `{name}`: names say where state is, so each needs its own"
+            )));
+        }
+        if what == "store" && !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+            return Err(Error::topology(format!("store `{name}` names a topic: only letters, digits, `.`, `_` and `-` can")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! `KStream`: a stream of records. One line a method; the operators are in `ops`.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::builder::StreamsBuilder;
+use super::ops;
+use super::options::{Produced, Repartitioned};
+use crate::processor::{ProcessError, Processor, ProcessorSupplier};
+use crate::serde::Data;
+use crate::topology::NodeId;
+
+/// A stream of records: each is a fact of its own.
+///
+/// A handle is `Copy`; using it twice sends every record both ways.
+#[must_use = "a stream that nothing consumes does nothing"]
+pub struct KStream<'b, K, V> {
+    pub(crate) builder: &'b StreamsBuilder,
+    pub(crate) node: NodeId,
+    /// Whether the key may have changed since the last topic, so that equal keys may be in different partitions.
+    pub(crate) key_changed: bool,
+    pub(crate) types: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K, V> Clone for KStream<'_, K, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V> Copy for KStream<'_, K, V> {}
+
+impl<K, V> fmt::Debug for KStream<'_, K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KStream").field(&self.builder.name_of(self.node)).finish()
+    }
+}
+
+impl<'b, K: Data, V: Data> KStream<'b, K, V> {
+    /// Names this node in descriptions and metrics.
+    pub fn named(self, name: &str) -> Self {
+        self.builder.rename(self.node, name);
+        self
+    }
+
+    /// Keeps the records that `keep` accepts.
+    pub fn filter(self, keep: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
+        ops::stateless::filter(self, keep)
+    }
+
+    /// Keeps the records that `drop` does not accept.
+    pub fn filter_not(self, drop: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
+        ops::stateless::filter(self, move |key, value| !drop(key, value))
+    }
+
+    /// Another key and value for each record.
+    pub fn map<K2: Data, V2: Data>(self, f: impl Fn(K, V) -> (K2, V2) + Send + Sync + 'static) -> KStream<'b, K2, V2> {
+        ops::stateless::map(self, move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`map`](Self::map); a record that fails is dead-lettered.
+    pub fn try_map<K2: Data, V2: Data>(
+        self,
+        f: impl Fn(K, V) -> Result<(K2, V2), ProcessError> + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V2> {
+        ops::stateless::map(self, f)
+    }
+
+    /// Another value for each record, under the same key.
+    pub fn map_values<V2: Data>(self, f: impl Fn(&K, V) -> V2 + Send + Sync + 'static) -> KStream<'b, K, V2> {
+        ops::stateless::map_values(self, move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`map_values`](Self::map_values); a record that fails is dead-lettered.
+    pub fn try_map_values<V2: Data>(
+        self,
+        f: impl Fn(&K, V) -> Result<V2, ProcessError> + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2> {
+        ops::stateless::map_values(self, f)
+    }
+
+    /// Any number of records for each.
+    pub fn flat_map<K2: Data, V2: Data, I: IntoIterator<Item = (K2, V2)>>(
+        self,
+        f: impl Fn(K, V) -> I + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V2> {
+        ops::stateless::flat_map(self, f)
+    }
+
+    /// Any number of values for each record, under the same key.
+    pub fn flat_map_values<V2: Data, I: IntoIterator<Item = V2>>(
+        self,
+        f: impl Fn(&K, V) -> I + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2> {
+        ops::stateless::flat_map_values(self, f)
+    }
+
+    /// Another key for each record.
+    pub fn select_key<K2: Data>(self, f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static) -> KStream<'b, K2, V> {
+        ops::stateless::select_key(self, f)
+    }
+
+    /// Looks at each record and lets it pass.
+    pub fn peek(self, look: impl Fn(&K, &V) + Send + Sync + 'static) -> Self {
+        ops::stateless::peek(self, look)
+    }
+
+    /// Sends each record to the first arm that accepts it; one that none accepts is filtered (`no_branch`).
+    pub fn split<const N: usize>(self, arms: [fn(&K, &V) -> bool; N]) -> [Self; N] {
+        ops::split::split(self, arms)
+    }
+
+    /// Records of both streams. Each stream keeps its order; between them there is none.
+    pub fn merge(self, other: Self) -> Self {
+        ops::stateless::merge(self, other)
+    }
+
+    /// Sends every record through a topic, so that equal keys meet in one partition.
+    pub fn repartition(self, options: impl Into<Repartitioned<K, V>>) -> Self {
+        ops::repartition::repartition(self, options.into())
+    }
+
+    /// An operator written by hand, under a name of the author's.
+    pub fn process<S: ProcessorSupplier<K, V>>(
+        self,
+        name: &str,
+        supplier: S,
+    ) -> KStream<'b, <S::Processor as Processor<K, V>>::KeyOut, <S::Processor as Processor<K, V>>::ValueOut> {
+        ops::process::process(self, name, supplier)
+    }
+
+    /// Writes every record to a topic.
+    pub fn to(self, sink: impl Into<Produced<K, V>>) {
+        ops::sink::to(self, sink.into());
+    }
+}

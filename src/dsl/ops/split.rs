@@ -1,0 +1,28 @@
+//! `split`: each record goes to the first arm that accepts it, and to no other.
+
+use std::sync::Arc;
+
+use super::stateless;
+use super::transform::transform;
+use crate::dsl::kstream::KStream;
+use crate::record::Record;
+use crate::serde::Data;
+
+pub(crate) fn split<'b, K: Data, V: Data, const N: usize>(
+    stream: KStream<'b, K, V>,
+    arms: [fn(&K, &V) -> bool; N],
+) -> [KStream<'b, K, V>; N] {
+    let first_match = Arc::new(move |key: &K, value: &V| arms.iter().position(|accepts| accepts(key, value)));
+    let ruler = Arc::clone(&first_match);
+    let ruled = transform(stream, "split", move |record: Record<K, V>, outlet, core| {
+        if ruler(&record.key, &record.value).is_none() {
+            core.ruling.end_branch("no_branch");
+            return Ok(());
+        }
+        outlet.forward(record, core)
+    });
+    std::array::from_fn(|arm| {
+        let first_match = Arc::clone(&first_match);
+        stateless::filter(ruled, move |key, value| first_match(key, value) == Some(arm))
+    })
+}

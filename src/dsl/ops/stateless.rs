@@ -1,0 +1,147 @@
+//! Operators without memory: filter, map and their kin, peek, merge.
+
+use std::sync::Arc;
+
+use super::transform::transform;
+use crate::dsl::builder::NodeSpec;
+use crate::dsl::kstream::KStream;
+use crate::processor::ProcessError;
+use crate::record::Record;
+use crate::serde::Data;
+use crate::task::TaskCore;
+use crate::task::edge::{Forward, Outlet};
+use crate::topology::Role;
+
+/// The reason in the books of a record that a filter left out.
+const FILTERED: &str = "filter";
+
+pub(crate) fn filter<'b, K: Data, V: Data>(
+    stream: KStream<'b, K, V>,
+    keep: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
+) -> KStream<'b, K, V> {
+    transform(stream, "filter", move |record: Record<K, V>, outlet, core| {
+        if keep(&record.key, &record.value) {
+            outlet.forward(record, core)
+        } else {
+            core.ruling.end_branch(FILTERED);
+            Ok(())
+        }
+    })
+}
+
+pub(crate) fn map<'b, K: Data, V: Data, K2: Data, V2: Data>(
+    stream: KStream<'b, K, V>,
+    f: impl Fn(K, V) -> Result<(K2, V2), ProcessError> + Send + Sync + 'static,
+) -> KStream<'b, K2, V2> {
+    let mapped = transform(stream, "map", move |record: Record<K, V>, outlet, core| {
+        let (key, value) = f(record.key, record.value)?;
+        outlet.forward(Record { key, value, timestamp: record.timestamp, headers: record.headers }, core)
+    });
+    KStream { key_changed: true, ..mapped }
+}
+
+pub(crate) fn map_values<'b, K: Data, V: Data, V2: Data>(
+    stream: KStream<'b, K, V>,
+    f: impl Fn(&K, V) -> Result<V2, ProcessError> + Send + Sync + 'static,
+) -> KStream<'b, K, V2> {
+    transform(stream, "map_values", move |record: Record<K, V>, outlet, core| {
+        let value = f(&record.key, record.value)?;
+        outlet.forward(Record { key: record.key, value, timestamp: record.timestamp, headers: record.headers }, core)
+    })
+}
+
+pub(crate) fn flat_map<'b, K: Data, V: Data, K2: Data, V2: Data, I: IntoIterator<Item = (K2, V2)>>(
+    stream: KStream<'b, K, V>,
+    f: impl Fn(K, V) -> I + Send + Sync + 'static,
+) -> KStream<'b, K2, V2> {
+    let mapped = transform(stream, "flat_map", move |record: Record<K, V>, outlet, core| {
+        let (timestamp, headers) = (record.timestamp, record.headers);
+        forward_all(f(record.key, record.value), outlet, core, |(key, value)| Record {
+            key,
+            value,
+            timestamp,
+            headers: headers.clone(),
+        })
+    });
+    KStream { key_changed: true, ..mapped }
+}
+
+pub(crate) fn flat_map_values<'b, K: Data, V: Data, V2: Data, I: IntoIterator<Item = V2>>(
+    stream: KStream<'b, K, V>,
+    f: impl Fn(&K, V) -> I + Send + Sync + 'static,
+) -> KStream<'b, K, V2> {
+    transform(stream, "flat_map_values", move |record: Record<K, V>, outlet, core| {
+        let (key, timestamp, headers) = (record.key, record.timestamp, record.headers);
+        forward_all(f(&key, record.value), outlet, core, |value| Record {
+            key: key.clone(),
+            value,
+            timestamp,
+            headers: headers.clone(),
+        })
+    })
+}
+
+fn forward_all<T, K2: Data, V2: Data>(
+    items: impl IntoIterator<Item = T>,
+    outlet: &Outlet<K2, V2>,
+    core: &mut TaskCore,
+    record: impl Fn(T) -> Record<K2, V2>,
+) -> Result<(), ProcessError> {
+    let mut none = true;
+    for item in items {
+        none = false;
+        outlet.forward(record(item), core)?;
+    }
+    if none {
+        core.ruling.end_branch(FILTERED);
+    }
+    Ok(())
+}
+
+pub(crate) fn select_key<'b, K: Data, V: Data, K2: Data>(
+    stream: KStream<'b, K, V>,
+    f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
+) -> KStream<'b, K2, V> {
+    let keyed = transform(stream, "select_key", move |record: Record<K, V>, outlet, core| {
+        let key = f(&record.key, &record.value);
+        outlet.forward(Record { key, value: record.value, timestamp: record.timestamp, headers: record.headers }, core)
+    });
+    KStream { key_changed: true, ..keyed }
+}
+
+pub(crate) fn peek<'b, K: Data, V: Data>(
+    stream: KStream<'b, K, V>,
+    look: impl Fn(&K, &V) + Send + Sync + 'static,
+) -> KStream<'b, K, V> {
+    transform(stream, "peek", move |record: Record<K, V>, outlet, core| {
+        look(&record.key, &record.value);
+        outlet.forward(record, core)
+    })
+}
+
+/// Takes what two parents send.
+struct Merge<K, V>(Outlet<K, V>);
+
+impl<K: Data, V: Data> Forward<K, V> for Merge<K, V> {
+    fn forward(&mut self, record: Record<K, V>, core: &mut TaskCore) -> Result<(), ProcessError> {
+        self.0.forward(record, core)
+    }
+}
+
+pub(crate) fn merge<'b, K: Data, V: Data>(one: KStream<'b, K, V>, other: KStream<'b, K, V>) -> KStream<'b, K, V> {
+    let merged = one.builder.add(NodeSpec {
+        name: None,
+        operator: "merge",
+        role: Role::Operator,
+        parents: vec![one.node, other.node],
+        stores: Vec::new(),
+        instantiate: Arc::new(|task, node| {
+            for port in 0..2 {
+                let inlet = std::rc::Rc::new(std::cell::RefCell::new(Merge(task.outlet::<K, V>(node))));
+                task.set_inlet::<K, V>(node, port, inlet);
+            }
+            Ok(())
+        }),
+    });
+    KStream { key_changed: one.key_changed || other.key_changed, ..merged }
+}
