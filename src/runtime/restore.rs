@@ -1,0 +1,226 @@
+//! Brings a task's state up to its changelogs, off the processing path: one restorer thread for each stream thread.
+//!
+//! The order is part of the guarantee: the group's stable positions are read *before* the changelog's end (the stream thread
+//! does that before it asks), the end is the log's end, open transactions included, and the restore reads committed records
+//! until its position, markers included, reaches that end. A restore that stopped at the last stable offset could miss a
+//! transaction whose positions are visible already.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use highwater_state::{LogPosition, OpenError, OpenOptions, StoreId, TaskState};
+
+use super::Shared;
+use super::ownership::{Claim, Ownership};
+use super::status::{TaskPhase, TaskStatus};
+use crate::error::{Error, ErrorKind};
+use crate::kafka::{Batch, Isolation, Reader, ReaderSettings};
+use crate::record::{TaskId, TopicPartition, millis};
+use crate::task::changelog_topics;
+use crate::topology::store_specs;
+
+/// A task to restore.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) task: TaskId,
+    pub(crate) cancelled: Arc<AtomicBool>,
+}
+
+/// A task whose state is complete, or why it is not.
+pub(crate) struct Restored {
+    pub(crate) task: TaskId,
+    pub(crate) result: Result<(TaskState, Claim), Error>,
+}
+
+/// A restorer thread.
+#[derive(Debug)]
+pub(crate) struct Restorer {
+    requests: Sender<Request>,
+    done: Receiver<Restored>,
+}
+
+impl Restorer {
+    /// Starts one for stream thread `thread`.
+    pub(crate) fn spawn(shared: &Arc<Shared>, thread: usize) -> Result<Self, Error> {
+        let (requests, to_do) = channel();
+        let (finished, done) = channel();
+        let shared = Arc::clone(shared);
+        let work = move || run(&shared, thread, &to_do, &finished);
+        let name = format!("restore-{thread}");
+        std::thread::Builder::new().name(name).spawn(work).map_err(|error| Error::internal("a thread cannot be started").caused_by(error))?;
+        Ok(Self { requests, done })
+    }
+
+    pub(crate) fn request(&self, request: Request) {
+        // A restorer that is gone has told why in its last answer, or its stream thread is ending.
+        let _ = self.requests.send(request);
+    }
+
+    /// The next task that is done, if there is one.
+    pub(crate) fn poll(&self) -> Option<Restored> {
+        self.done.try_recv().ok()
+    }
+}
+
+/// Ends when the stream thread drops its end.
+fn run(shared: &Arc<Shared>, thread: usize, requests: &Receiver<Request>, done: &Sender<Restored>) {
+    while let Ok(request) = requests.recv() {
+        let result = restore(shared, thread, &request).map_err(|error| error.context(format_args!("restoring task {}", request.task)));
+        if done.send(Restored { task: request.task, result }).is_err() {
+            return;
+        }
+    }
+}
+
+fn restore(shared: &Arc<Shared>, thread: usize, request: &Request) -> Result<(TaskState, Claim), Error> {
+    let claim = Ownership::claim(shared, &request.task, shared.settings.request_timeout)?;
+    let dir = task_dir(shared, &request.task);
+    let mut state = open(shared, &request.task, &dir)?;
+    let mut reader = shared.kafka.reader(&ReaderSettings {
+        client_id: format!("{}-restore-{thread}", shared.prepared.application),
+        queue_max_bytes: shared.settings.limits.consumer_queue_bytes,
+        isolation: Isolation::ReadCommitted,
+    })?;
+    let topics = changelog_topics(&shared.topology, &request.task.subtopology, &shared.prepared.application);
+    let mut plans = Vec::new();
+    for (index, topic) in topics.into_iter().enumerate() {
+        let log = TopicPartition::new(topic, request.task.partition);
+        let (start, end) = reader.watermarks(&log, Isolation::ReadUncommitted, shared.settings.request_timeout)?;
+        let log_id = shared.prepared.log_ids[&*log.topic];
+        plans.push(Plan { store: StoreId(index as u16), log, log_id, start, end });
+    }
+    if plans.iter().any(|plan| plan.contradicts(&state)) {
+        tracing::warn!(task = %request.task, "local state does not belong to its changelog any more; rebuilding it");
+        state.close()?;
+        TaskState::destroy(&dir)?;
+        state = open(shared, &request.task, &dir)?;
+    }
+    let mut remaining = plans.iter().map(|plan| plan.end - plan.from(&state)).sum::<i64>();
+    for plan in &plans {
+        replay(shared, thread, request, &mut *reader, &mut state, plan, &mut remaining)?;
+    }
+    Ok((state, claim))
+}
+
+/// What to read for one store.
+#[derive(Debug)]
+struct Plan {
+    store: StoreId,
+    log: TopicPartition,
+    log_id: [u8; 16],
+    start: i64,
+    end: i64,
+}
+
+impl Plan {
+    /// Whether the stored position is of another log, before its start, or behind its end.
+    fn contradicts(&self, state: &TaskState) -> bool {
+        state.position(self.store).is_some_and(|stored| {
+            stored.log_id != self.log_id || stored.next < self.start && self.start > 0 && stored.next < self.end || stored.next > self.end
+        })
+    }
+
+    fn from(&self, state: &TaskState) -> i64 {
+        state.position(self.store).map_or(self.start, |stored| stored.next).max(self.start)
+    }
+}
+
+fn replay(
+    shared: &Shared,
+    thread: usize,
+    request: &Request,
+    reader: &mut dyn Reader,
+    state: &mut TaskState,
+    plan: &Plan,
+    remaining: &mut i64,
+) -> Result<(), Error> {
+    const BATCH_RECORDS: usize = 10_000;
+    let mut next = plan.from(state);
+    if next >= plan.end {
+        return Ok(());
+    }
+    reader.assign(&[(plan.log.clone(), next)])?;
+    let slot = reader.slot(&plan.log);
+    let mut batch = Batch::default();
+    let patience = millis(shared.settings.transaction_timeout + shared.settings.request_timeout);
+    let mut progress_at = shared.clock.now();
+    while next < plan.end {
+        if request.cancelled.load(Ordering::Relaxed) || shared.control.is_stopping() {
+            return Err(Error::new(ErrorKind::Closed, "no longer wanted"));
+        }
+        report(shared, thread, &request.task, *remaining);
+        batch.clear();
+        reader.poll(&mut batch, BATCH_RECORDS, Duration::from_millis(100))?;
+        let now = shared.clock.now();
+        let reached = batch.ends.iter().filter(|(of, _)| *of == slot).map(|(_, end)| *end).max();
+        let records = batch.records.iter().filter(|record| record.slot == slot);
+        let after = records.clone().map(|record| record.offset + 1).chain(reached).max().unwrap_or(next).max(next);
+        if after > next {
+            let mut entries = records.map(|record| (record.key().unwrap_or_default(), record.value(), record.offset));
+            state.restore(plan.store, &mut entries, after, plan.log_id, now.as_millis())?;
+            *remaining -= after - next;
+            next = after;
+            progress_at = now;
+        } else if now.as_millis() - progress_at.as_millis() > patience {
+            return Err(Error::new(ErrorKind::Unavailable, format!("changelog {} stands still at {next} before {}", plan.log, plan.end)));
+        }
+    }
+    Ok(())
+}
+
+fn report(shared: &Shared, thread: usize, task: &TaskId, remaining: i64) {
+    let status = TaskStatus { phase: TaskPhase::Restoring { remaining }, thread, stream_time: None, inputs: Vec::new() };
+    shared.status.write().tasks.insert(task.clone(), status);
+}
+
+/// `<state_dir>/<application>/<task>`.
+fn task_dir(shared: &Shared, task: &TaskId) -> PathBuf {
+    shared.settings.state_dir.join(&*shared.prepared.application).join(task.to_string())
+}
+
+/// Opens a task's state; what is stale, of another format or corrupt is wiped, to be restored from the changelog.
+fn open(shared: &Shared, task: &TaskId, dir: &std::path::Path) -> Result<TaskState, Error> {
+    let part = shared.topology.subtopology(&task.subtopology).expect("a task belongs to a part");
+    let specs = store_specs(&shared.topology.0, part);
+    let limits = &shared.settings.limits;
+    let options = OpenOptions {
+        now_ms: shared.clock.now().as_millis(),
+        max_age_ms: millis(shared.settings.state_max_age),
+        dedup_front_bytes: limits.dedup_front_bytes,
+        clean_cache_bytes: limits.clean_cache_bytes,
+    };
+    let first = TaskState::open(dir, &specs, &shared.resources, &options);
+    let reason = match first {
+        Ok(state) => return Ok(state),
+        Err(error @ OpenError::Locked) => return Err(open_error(task, dir, &error)),
+        Err(error @ OpenError::Io(_)) => return Err(open_error(task, dir, &error)),
+        Err(error) => error,
+    };
+    tracing::warn!(%task, %reason, "local state cannot be used; rebuilding it from the changelog");
+    TaskState::destroy(dir)?;
+    TaskState::open(dir, &specs, &shared.resources, &options).map_err(|error| open_error(task, dir, &error))
+}
+
+fn open_error(task: &TaskId, dir: &std::path::Path, error: &OpenError) -> Error {
+    Error::config(format!(
+        "state of task {task} in {} cannot be opened: {error}; is another process using the state directory, or is it unwritable?",
+        dir.display()
+    ))
+}
+
+/// Positions to write with a commit's state: what the changelogs acknowledged.
+pub(crate) fn acknowledged(
+    shared: &Shared,
+    changelogs: &[Arc<str>],
+    partition: i32,
+    acknowledged: impl Fn(&Arc<str>, i32) -> Option<i64>,
+) -> Vec<(StoreId, LogPosition)> {
+    let position = |(index, topic): (usize, &Arc<str>)| {
+        let next = acknowledged(topic, partition)?;
+        Some((StoreId(index as u16), LogPosition { log_id: shared.prepared.log_ids[&**topic], next }))
+    };
+    changelogs.iter().enumerate().filter_map(position).collect()
+}

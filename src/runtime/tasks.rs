@@ -1,0 +1,100 @@
+//! The tasks of one thread: those that restore, those that run, and which partition of the consumer feeds which.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::ownership::Claim;
+use crate::kafka::{Batch, FetchedRecord, Slot};
+use crate::record::{TaskId, TopicPartition};
+use crate::task::Task;
+
+/// A task that runs, and its right to.
+#[derive(Debug)]
+pub(crate) struct RunningTask {
+    pub(crate) task: Task,
+    pub(crate) claim: Claim,
+}
+
+/// A task whose state is being read from its changelog by the restorer.
+#[derive(Debug)]
+pub(crate) struct RestoringTask {
+    /// Inputs, and where each begins.
+    pub(crate) inputs: Vec<(TopicPartition, i64)>,
+    /// Records that came before the state was complete.
+    pub(crate) early: Vec<(TopicPartition, FetchedRecord)>,
+    pub(crate) cancelled: Arc<AtomicBool>,
+}
+
+/// All tasks of a thread.
+#[derive(Debug, Default)]
+pub(crate) struct Tasks {
+    pub(crate) running: BTreeMap<TaskId, RunningTask>,
+    pub(crate) restoring: BTreeMap<TaskId, RestoringTask>,
+    /// By slot: the task that a partition feeds, and the partition.
+    routes: Vec<Option<(TaskId, TopicPartition)>>,
+}
+
+impl Tasks {
+    /// Sends what comes for this partition to that task.
+    pub(crate) fn route(&mut self, slot: Slot, task: &TaskId, partition: &TopicPartition) {
+        let index = slot.0 as usize;
+        if self.routes.len() <= index {
+            self.routes.resize(index + 1, None);
+        }
+        self.routes[index] = Some((task.clone(), partition.clone()));
+    }
+
+    /// Sends nothing to that task any more.
+    pub(crate) fn forget_routes(&mut self, task: &TaskId) {
+        for route in &mut self.routes {
+            if route.as_ref().is_some_and(|(to, _)| to == task) {
+                *route = None;
+            }
+        }
+    }
+
+    /// Sorts a batch into the queues. What is for nobody came late for a task that left, and is its new owner's.
+    pub(crate) fn take(&mut self, batch: &mut Batch) {
+        let Self { running, restoring, routes } = self;
+        let mut records = batch.records.drain(..).peekable();
+        while let Some(record) = records.next() {
+            let Some(Some((id, partition))) = routes.get(record.slot.0 as usize) else { continue };
+            if let Some(task) = running.get_mut(id) {
+                let Some(queue) = task.task.inputs.iter_mut().find(|queue| queue.partition == *partition) else { continue };
+                let slot = record.slot;
+                queue.push(record);
+                // Records of one partition come in runs.
+                while let Some(record) = records.next_if(|record| record.slot == slot) {
+                    queue.push(record);
+                }
+            } else if let Some(task) = restoring.get_mut(id) {
+                task.early.push((partition.clone(), record));
+            }
+        }
+        drop(records);
+        for (slot, end) in batch.ends.drain(..) {
+            let Some(Some((id, partition))) = routes.get(slot.0 as usize) else { continue };
+            let queue = running.get_mut(id).and_then(|task| task.task.inputs.iter_mut().find(|queue| queue.partition == *partition));
+            if let Some(queue) = queue {
+                queue.end_at(end);
+            }
+        }
+    }
+
+    /// Partitions to pause and to resume, by what waits in their queues.
+    pub(crate) fn back_pressure(&mut self, queue_bytes: usize) -> (Vec<TopicPartition>, Vec<TopicPartition>) {
+        let (mut pause, mut resume) = (Vec::new(), Vec::new());
+        for queue in self.running.values_mut().flat_map(|task| task.task.inputs.iter_mut()) {
+            let waiting = queue.waiting_bytes();
+            if !queue.paused && waiting > queue_bytes {
+                queue.paused = true;
+                pause.push(queue.partition.clone());
+            } else if queue.paused && waiting <= queue_bytes / 2 {
+                queue.paused = false;
+                resume.push(queue.partition.clone());
+            }
+        }
+        (pause, resume)
+    }
+}
