@@ -1,0 +1,285 @@
+//! The dedup store: 128-bit identities, each with the UTC hour in which it was kept.
+//!
+//! One step is a lookup in the front and an append; the disk is asked only where the front may be incomplete. Expired identities are not deleted key by key: raising the
+//! horizon lets compaction drop them, and the log before the oldest live hour can be trimmed.
+
+pub(crate) mod front;
+
+use std::collections::BTreeMap;
+
+use self::front::Front;
+use crate::backend::Backend;
+use crate::error::StateError;
+use crate::layout::dedup as layout;
+use crate::limits::DEDUP_IDS_PER_RECORD;
+use crate::metadata::{self, MetaWrite};
+use crate::spec::{StoreId, StoreKind};
+use crate::task_state::TaskState;
+
+/// What one kept identity costs the running transaction: its entry in the front and in the list of changes.
+const CHANGE_BYTES: usize = 80;
+
+/// The in-memory side of one dedup store.
+#[derive(Debug)]
+pub(crate) struct Dedup {
+    front: Front,
+    /// What the running transaction kept, oldest first.
+    changes: Vec<Kept>,
+    /// How many changes there were when the open record began.
+    record_mark: usize,
+    /// Identities of earlier hours are forgotten: as committed, as staged in the transaction, as it was when the record began.
+    horizon: Horizon,
+    /// By hour: the first log position that may hold an identity of it.
+    buckets: BTreeMap<i64, i64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Horizon {
+    applied: i64,
+    staged: i64,
+    record_mark: i64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    id: u128,
+    hour: i32,
+    previous: Option<i32>,
+}
+
+impl Dedup {
+    pub(crate) fn new(front_bytes: usize, horizon: Option<i64>, buckets: BTreeMap<i64, i64>) -> Self {
+        let horizon = horizon.unwrap_or(i64::MIN);
+        let complete_from_hour = buckets.last_key_value().map_or(i64::MIN, |(&hour, _)| hour + 1);
+        Self {
+            front: Front::new(front_bytes, complete_from_hour),
+            changes: Vec::new(),
+            record_mark: 0,
+            horizon: Horizon { applied: horizon, staged: horizon, record_mark: horizon },
+            buckets,
+        }
+    }
+
+    pub(crate) fn horizon(&self) -> i64 {
+        self.horizon.applied
+    }
+
+    /// Whether so many identities fit into the front with room to spare.
+    pub(crate) fn has_room_for(&self, identities: u64) -> bool {
+        identities <= self.front.max_entries() as u64 / 2
+    }
+
+    /// Takes all identities on disk into the front, which is complete from then on.
+    pub(crate) fn warm(&mut self, identities: impl Iterator<Item = (u128, i32)>) {
+        for (id, hour) in identities {
+            self.front.set(id, hour);
+        }
+        self.front.set_complete_from_hour(i64::MIN);
+        self.front.trim(self.horizon.applied);
+    }
+
+    pub(crate) fn is_dirty(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    pub(crate) fn dirty_bytes(&self) -> usize {
+        self.changes.len() * CHANGE_BYTES
+    }
+
+    pub(crate) fn begin_record(&mut self) {
+        self.record_mark = self.changes.len();
+        self.horizon.record_mark = self.horizon.staged;
+    }
+
+    pub(crate) fn rollback_record(&mut self) {
+        self.take_back(self.record_mark);
+        self.horizon.staged = self.horizon.record_mark;
+    }
+
+    pub(crate) fn discard(&mut self) {
+        self.take_back(0);
+        self.horizon.staged = self.horizon.applied;
+    }
+
+    /// The transaction is on disk.
+    pub(crate) fn settle(&mut self) {
+        self.changes.clear();
+        self.horizon.applied = self.horizon.staged;
+        self.front.trim(self.horizon.applied);
+    }
+
+    /// What the transaction kept, in order of (hour, identity), each once and with its last hour.
+    fn by_hour(&self) -> Vec<(i32, u128)> {
+        let is_last = |kept: &&Kept| self.front.get(kept.id) == Some(kept.hour);
+        let mut kept: Vec<(i32, u128)> = self.changes.iter().filter(is_last).map(|kept| (kept.hour, kept.id)).collect();
+        kept.sort_unstable();
+        kept.dedup();
+        kept
+    }
+
+    /// Calls with the packed records of the log.
+    pub(crate) fn log_records(&self, emit: &mut dyn FnMut(&[u8], &[u8])) {
+        let (mut ids, mut value) = (Vec::new(), Vec::new());
+        for of_hour in self.by_hour().chunk_by(|a, b| a.0 == b.0) {
+            for chunk in of_hour.chunks(DEDUP_IDS_PER_RECORD) {
+                ids.clear();
+                ids.extend(chunk.iter().map(|&(_, id)| id));
+                layout::pack(chunk[0].0, &ids, &mut value);
+                emit(&layout::record_key(chunk[0].0), &value);
+            }
+        }
+    }
+
+    /// The entries that the transaction writes, in order of their keys.
+    pub(crate) fn entries(&self) -> Vec<([u8; 16], [u8; 4])> {
+        let mut kept = self.by_hour();
+        kept.sort_unstable_by_key(|&(_, id)| id);
+        kept.into_iter().map(|(hour, id)| (id.to_be_bytes(), layout::encode_hour(hour))).collect()
+    }
+
+    /// The metadata that goes with the transaction. New hours begin at `from`, a lower bound of the positions of the transaction's records.
+    pub(crate) fn settle_metadata(&mut self, number: u16, from: i64) -> Vec<MetaWrite> {
+        let mut writes = Vec::new();
+        for kept in &self.changes {
+            let hour = i64::from(kept.hour);
+            if !self.buckets.contains_key(&hour) {
+                self.buckets.insert(hour, from);
+                writes.push(metadata::bucket(number, hour, Some(from)));
+            }
+        }
+        if self.horizon.staged != self.horizon.applied {
+            writes.push(metadata::horizon(number, self.horizon.staged));
+            let live = self.buckets.split_off(&self.horizon.staged);
+            writes.extend(self.buckets.keys().map(|&hour| metadata::bucket(number, hour, None)));
+            self.buckets = live;
+        }
+        writes
+    }
+
+    /// Whether the staged horizon differs from the applied one.
+    pub(crate) fn staged_horizon(&self) -> Option<i64> {
+        (self.horizon.staged != self.horizon.applied).then_some(self.horizon.staged)
+    }
+
+    /// Takes what a log record holds; the caller writes it.
+    pub(crate) fn restore(&mut self, number: u16, hour: i32, position: i64, ids: impl Iterator<Item = u128>) -> Option<MetaWrite> {
+        for id in ids {
+            self.front.set(id, hour);
+        }
+        let first = self.buckets.entry(i64::from(hour)).or_insert(i64::MAX);
+        let is_earlier = position < *first;
+        *first = position.min(*first);
+        is_earlier.then(|| metadata::bucket(number, i64::from(hour), Some(position)))
+    }
+
+    /// Makes room after a restored chunk.
+    pub(crate) fn trim(&mut self) {
+        self.front.trim(self.horizon.applied);
+    }
+
+    fn seen(&self, id: u128, on_disk: impl FnOnce() -> Result<Option<i64>, StateError>) -> Result<Option<i64>, StateError> {
+        match self.front.get(id) {
+            Some(hour) => Ok(Some(i64::from(hour))),
+            None if self.front.complete_from_hour() <= self.horizon.staged => Ok(None),
+            None => on_disk(),
+        }
+    }
+
+    fn keep(&mut self, id: u128, hour: i32) {
+        let previous = self.front.set(id, hour);
+        if previous != Some(hour) {
+            self.changes.push(Kept { id, hour, previous });
+        }
+    }
+
+    fn take_back(&mut self, mark: usize) {
+        for kept in self.changes.drain(mark..).rev() {
+            match kept.previous {
+                Some(hour) => drop(self.front.set(kept.id, hour)),
+                None => self.front.remove(kept.id),
+            }
+        }
+    }
+}
+
+/// Dedup stores.
+impl TaskState {
+    /// The hour in which an identity was kept last, if it is remembered. It may lie before the horizon, since expiry is lazy: the caller compares.
+    ///
+    /// ```
+    /// use highwater_state::{StoreKind, StoreSpec, TaskState};
+    /// let mut state = TaskState::in_memory(&[StoreSpec::new("ids", StoreKind::Dedup { memory_hours: 25 })]);
+    /// let ids = state.store("ids").unwrap();
+    /// assert_eq!(state.dedup_seen(ids, 42)?, None);
+    /// state.dedup_keep(ids, 42, 490_000)?;
+    /// assert_eq!(state.dedup_seen(ids, 42)?, Some(490_000));
+    /// # Ok::<(), highwater_state::StateError>(())
+    /// ```
+    pub fn dedup_seen(&self, store: StoreId, id: u128) -> Result<Option<i64>, StateError> {
+        let on_disk = || {
+            let found = self.backend.get(Self::family(store), &id.to_be_bytes())?;
+            let damaged = || StateError::Corrupt(format!("an entry of dedup store `{}` can't be read", self.name_of(store)));
+            found.map(|value| layout::decode_hour(&value).ok_or_else(damaged)).transpose()
+        };
+        self.dedup(store)?.seen(id, on_disk)
+    }
+
+    /// Keeps an identity in an hour.
+    pub fn dedup_keep(&mut self, store: StoreId, id: u128, hour: i64) -> Result<(), StateError> {
+        let hour = i32::try_from(hour).map_err(|_| StateError::OutOfRange("an hour of a dedup store must fit into 32 bits"))?;
+        self.dedup_mut(store)?.keep(id, hour);
+        Ok(())
+    }
+
+    /// Forgets identities that were kept before an hour, from the next `apply` on. The horizon never goes back.
+    pub fn dedup_expire(&mut self, store: StoreId, before_hour: i64) -> Result<(), StateError> {
+        let dedup = self.dedup_mut(store)?;
+        dedup.horizon.staged = dedup.horizon.staged.max(before_hour);
+        Ok(())
+    }
+
+    /// The log position from which on live hours stand; the log before it can be trimmed. `None` while nothing is known of the log.
+    pub fn dedup_live_from(&self, store: StoreId) -> Option<i64> {
+        let dedup = self.dedup(store).ok()?;
+        let next = self.position(store)?.next;
+        let live = dedup.buckets.range(dedup.horizon.applied..).map(|(_, &first)| first);
+        Some(live.min().unwrap_or(next).min(next))
+    }
+
+    fn dedup(&self, store: StoreId) -> Result<&Dedup, StateError> {
+        match self.dedups.get(usize::from(store.0)) {
+            Some(Some(dedup)) => Ok(dedup),
+            _ => Err(self.wrong_kind(store, "dedup")),
+        }
+    }
+
+    pub(crate) fn dedup_mut(&mut self, store: StoreId) -> Result<&mut Dedup, StateError> {
+        if !matches!(self.specs[usize::from(store.0)].kind, StoreKind::Dedup { .. }) {
+            return Err(self.wrong_kind(store, "dedup"));
+        }
+        Ok(self.dedups[usize::from(store.0)].as_mut().expect("every dedup store has its front"))
+    }
+}
+
+/// Reads all identities of a family into the front, when they are few enough.
+pub(crate) fn warm(dedup: &mut Dedup, backend: &dyn Backend, store: StoreId) -> Result<(), StateError> {
+    use std::ops::{Bound, ControlFlow};
+    let family = TaskState::family(store);
+    if !dedup.has_room_for(backend.estimated_keys(family)) {
+        return Ok(());
+    }
+    let mut identities = Vec::new();
+    let mut is_damaged = false;
+    backend.scan(family, (Bound::Unbounded, Bound::Unbounded), &mut |key, value| {
+        match (key.try_into().map(u128::from_be_bytes), layout::decode_hour(value)) {
+            (Ok(id), Some(hour)) => identities.push((id, hour as i32)),
+            _ => is_damaged = true,
+        }
+        ControlFlow::Continue(())
+    })?;
+    if is_damaged {
+        return Err(StateError::Corrupt("an entry of a dedup store can't be read".to_owned()));
+    }
+    dedup.warm(identities.into_iter());
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! Tests of `highwater-state` through its public interface, on disk and in memory. Layouts and the overlay's parts are tested beside their code.
+
+mod crash;
+mod limits;
+mod model;
+mod open;
+mod restore;
+mod scenario;
