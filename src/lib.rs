@@ -23,6 +23,7 @@ pub mod error;
 pub mod kafka;
 pub mod processor;
 pub mod record;
+pub mod runtime;
 pub mod serde;
 pub mod task;
 pub mod testing;

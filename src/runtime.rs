@@ -39,6 +39,7 @@ use control::Control;
 use ownership::Ownership;
 use startup::Prepared;
 use status::StatusBoard;
+use trim::Trimmer;
 
 /// An application, ready to start.
 #[derive(Debug)]
@@ -61,6 +62,7 @@ pub(crate) struct Shared {
     pub(crate) control: Control,
     pub(crate) status: StatusBoard,
     pub(crate) resources: highwater_state::SharedResources,
+    pub(crate) trimmer: Trimmer,
 }
 
 impl KafkaStreams {
@@ -87,6 +89,7 @@ impl KafkaStreams {
         let Self { topology, settings, kafka, clock } = self;
         let prepared = startup::prepare(&topology, &settings, &*kafka)?;
         let resources = settings.limits.state_resources();
+        let trimmer = Trimmer::spawn(Arc::clone(&kafka), settings.request_timeout)?;
         let shared = Arc::new(Shared {
             status: StatusBoard::new(&settings.application(&topology)),
             topology,
@@ -96,6 +99,7 @@ impl KafkaStreams {
             prepared,
             ownership: Ownership::default(),
             control: Control::default(),
+            trimmer,
             resources,
         });
         let threads = (0..shared.settings.threads).map(|index| supervisor::spawn(&shared, index)).collect::<Result<_, _>>()?;
@@ -133,7 +137,7 @@ impl RunningStreams {
 
     /// Whether every thread has emitted and committed what it held back since [`drain`](Self::drain).
     pub fn is_drained(&self) -> bool {
-        self.shared.control.drained() >= self.shared.settings.threads
+        self.shared.control.is_drained(self.shared.settings.threads)
     }
 
     /// Asks all threads to finish: commit, close, leave.

@@ -50,7 +50,10 @@ impl Restorer {
         let shared = Arc::clone(shared);
         let work = move || run(&shared, thread, &to_do, &finished);
         let name = format!("restore-{thread}");
-        std::thread::Builder::new().name(name).spawn(work).map_err(|error| Error::internal("a thread cannot be started").caused_by(error))?;
+        std::thread::Builder::new()
+            .name(name)
+            .spawn(work)
+            .map_err(|error| Error::internal("a thread cannot be started").caused_by(error))?;
         Ok(Self { requests, done })
     }
 
@@ -68,7 +71,8 @@ impl Restorer {
 /// Ends when the stream thread drops its end.
 fn run(shared: &Arc<Shared>, thread: usize, requests: &Receiver<Request>, done: &Sender<Restored>) {
     while let Ok(request) = requests.recv() {
-        let result = restore(shared, thread, &request).map_err(|error| error.context(format_args!("restoring task {}", request.task)));
+        let result =
+            restore(shared, thread, &request).map_err(|error| error.context(format_args!("restoring task {}", request.task)));
         if done.send(Restored { task: request.task, result }).is_err() {
             return;
         }
@@ -118,9 +122,9 @@ struct Plan {
 impl Plan {
     /// Whether the stored position is of another log, before its start, or behind its end.
     fn contradicts(&self, state: &TaskState) -> bool {
-        state.position(self.store).is_some_and(|stored| {
-            stored.log_id != self.log_id || stored.next < self.start && self.start > 0 && stored.next < self.end || stored.next > self.end
-        })
+        state
+            .position(self.store)
+            .is_some_and(|stored| stored.log_id != self.log_id || stored.next < self.start || stored.next > self.end)
     }
 
     fn from(&self, state: &TaskState) -> i64 {
@@ -165,7 +169,10 @@ fn replay(
             next = after;
             progress_at = now;
         } else if now.as_millis() - progress_at.as_millis() > patience {
-            return Err(Error::new(ErrorKind::Unavailable, format!("changelog {} stands still at {next} before {}", plan.log, plan.end)));
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("changelog {} stands still at {next} before {}", plan.log, plan.end),
+            ));
         }
     }
     Ok(())
@@ -177,7 +184,7 @@ fn report(shared: &Shared, thread: usize, task: &TaskId, remaining: i64) {
 }
 
 /// `<state_dir>/<application>/<task>`.
-fn task_dir(shared: &Shared, task: &TaskId) -> PathBuf {
+pub(crate) fn task_dir(shared: &Shared, task: &TaskId) -> PathBuf {
     shared.settings.state_dir.join(&*shared.prepared.application).join(task.to_string())
 }
 
@@ -195,9 +202,8 @@ fn open(shared: &Shared, task: &TaskId, dir: &std::path::Path) -> Result<TaskSta
     let first = TaskState::open(dir, &specs, &shared.resources, &options);
     let reason = match first {
         Ok(state) => return Ok(state),
-        Err(error @ OpenError::Locked) => return Err(open_error(task, dir, &error)),
-        Err(error @ OpenError::Io(_)) => return Err(open_error(task, dir, &error)),
-        Err(error) => error,
+        Err(error) if error.is_cured_by_rebuild() => error,
+        Err(error) => return Err(open_error(task, dir, &error)),
     };
     tracing::warn!(%task, %reason, "local state cannot be used; rebuilding it from the changelog");
     TaskState::destroy(dir)?;

@@ -12,7 +12,7 @@ use super::settings::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::kafka::{Admin, Kafka, NewTopic, TopicDescription};
 use crate::task::TopicTable;
-use crate::topology::{SubTopology, Topology, TopicName, store_specs};
+use crate::topology::{SubTopology, TopicName, Topology, store_specs};
 
 /// What the start found out.
 #[derive(Debug, Default)]
@@ -48,7 +48,11 @@ pub enum TopicCheck {
 }
 
 /// The internal topics of a topology, whose inputs have these partition counts.
-pub fn internal_topics(topology: &Topology, settings: &Settings, partitions: impl Fn(&str) -> Option<i32>) -> Result<Vec<InternalTopic>, Error> {
+pub fn internal_topics(
+    topology: &Topology,
+    settings: &Settings,
+    partitions: impl Fn(&str) -> Option<i32>,
+) -> Result<Vec<InternalTopic>, Error> {
     let application = settings.application(topology);
     let mut topics: Vec<InternalTopic> = Vec::new();
     for (name, count) in &topology.0.repartitions {
@@ -153,7 +157,10 @@ fn external_topics(topology: &Topology, settings: &Settings, admin: &mut dyn Adm
 fn cluster_error(error: crate::kafka::KafkaError, settings: &Settings) -> Error {
     let error = Error::from(error);
     if *error.kind() == ErrorKind::Unavailable {
-        return error.context(format_args!("no broker answered within {:?}; check the bootstrap servers and that they are up", settings.request_timeout));
+        return error.context(format_args!(
+            "no broker answered within {:?}; check the bootstrap servers and that they are up",
+            settings.request_timeout
+        ));
     }
     error
 }

@@ -1,6 +1,6 @@
 //! What an application's threads and tasks are doing, for health checks and people. Written once per turn, read any time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::record::{TaskId, Timestamp};
@@ -40,7 +40,7 @@ pub struct ApplicationStatus {
     /// The last turn of each thread's loop.
     pub turns: BTreeMap<usize, Timestamp>,
     /// Threads that have joined the group and were told what is theirs.
-    pub joined: usize,
+    pub threads_joined: BTreeSet<usize>,
     /// Records read so far, by topic.
     pub records_in: BTreeMap<String, u64>,
     /// Records by topic, outcome and reason.
@@ -58,7 +58,7 @@ pub struct ApplicationStatus {
 impl ApplicationStatus {
     /// Whether every thread knows its work and every task has its state.
     pub fn is_ready(&self) -> bool {
-        self.joined > 0 && self.tasks.values().all(|task| task.phase == TaskPhase::Running)
+        !self.threads_joined.is_empty() && self.tasks.values().all(|task| task.phase == TaskPhase::Running)
     }
 }
 

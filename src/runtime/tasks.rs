@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::ownership::Claim;
 use crate::kafka::{Batch, FetchedRecord, Slot};
-use crate::record::{TaskId, TopicPartition};
+use crate::record::{TaskId, Timestamp, TopicPartition};
 use crate::task::Task;
 
 /// A task that runs, and its right to.
@@ -14,6 +14,14 @@ use crate::task::Task;
 pub(crate) struct RunningTask {
     pub(crate) task: Task,
     pub(crate) claim: Claim,
+    /// When it last processed a record, or was last told that it is idle.
+    pub(crate) last_record: Timestamp,
+}
+
+impl RunningTask {
+    pub(crate) fn new(task: Task, claim: Claim, now: Timestamp) -> Self {
+        Self { task, claim, last_record: now }
+    }
 }
 
 /// A task whose state is being read from its changelog by the restorer.
@@ -75,7 +83,8 @@ impl Tasks {
         drop(records);
         for (slot, end) in batch.ends.drain(..) {
             let Some(Some((id, partition))) = routes.get(slot.0 as usize) else { continue };
-            let queue = running.get_mut(id).and_then(|task| task.task.inputs.iter_mut().find(|queue| queue.partition == *partition));
+            let queue =
+                running.get_mut(id).and_then(|task| task.task.inputs.iter_mut().find(|queue| queue.partition == *partition));
             if let Some(queue) = queue {
                 queue.end_at(end);
             }

@@ -129,6 +129,11 @@ impl InputQueue {
         self.position
     }
 
+    /// The position that was last committed.
+    pub(crate) fn committed_position(&self) -> i64 {
+        self.committed
+    }
+
     /// The end of the partition as last reported.
     pub(crate) fn reported_end(&self) -> Option<i64> {
         self.end
@@ -144,6 +149,11 @@ pub(crate) struct Inputs {
 impl Inputs {
     pub(crate) fn new(queues: Vec<InputQueue>) -> Self {
         Self { queues }
+    }
+
+    /// Whether a record waits for its turn.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.queues.iter().any(|queue| !queue.is_empty())
     }
 
     pub(crate) fn queue(&self, index: usize) -> &InputQueue {

@@ -162,7 +162,13 @@ impl Dedup {
     }
 
     /// Takes what a log record holds; the caller writes it.
-    pub(crate) fn restore(&mut self, number: u16, hour: i32, position: i64, ids: impl Iterator<Item = u128>) -> Option<MetaWrite> {
+    pub(crate) fn restore(
+        &mut self,
+        number: u16,
+        hour: i32,
+        position: i64,
+        ids: impl Iterator<Item = u128>,
+    ) -> Option<MetaWrite> {
         for id in ids {
             self.front.set(id, hour);
         }

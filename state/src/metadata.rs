@@ -85,7 +85,10 @@ impl Metadata {
             BUCKET => {
                 let (number, hour) = split_array::<2>(key)?;
                 let hour = from_ordered_i64(hour.try_into().ok()?);
-                self.buckets.entry(u16::from_be_bytes(number)).or_default().insert(hour, i64::from_be_bytes(value.try_into().ok()?));
+                self.buckets
+                    .entry(u16::from_be_bytes(number))
+                    .or_default()
+                    .insert(hour, i64::from_be_bytes(value.try_into().ok()?));
             }
             _ => return None,
         }
@@ -128,8 +131,13 @@ impl CatalogueEntry {
         if self.kind.name() == spec.kind.name() && self.logged == spec.logged {
             return Ok(());
         }
-        let describe = |kind: &StoreKind, logged: bool| format!("{} {}", if logged { "a logged" } else { "an unlogged" }, kind.name());
-        Err(OpenError::StoresChanged { store: spec.name.clone(), found: describe(&self.kind, self.logged), expected: describe(&spec.kind, spec.logged) })
+        let describe =
+            |kind: &StoreKind, logged: bool| format!("{} {}", if logged { "a logged" } else { "an unlogged" }, kind.name());
+        Err(OpenError::StoresChanged {
+            store: spec.name.clone(),
+            found: describe(&self.kind, self.logged),
+            expected: describe(&spec.kind, spec.logged),
+        })
     }
 
     fn decode(value: &[u8]) -> Option<Self> {

@@ -125,14 +125,20 @@ impl Overlay {
     }
 
     /// Calls with the changes of one family within a range, in key order, through an iterator.
-    pub(crate) fn with_changes_in<R>(&self, family: Family, range: KeyRange<'_>, then: impl FnOnce(&mut dyn Iterator<Item = (&[u8], Option<&[u8]>)>) -> R) -> R {
+    pub(crate) fn with_changes_in<R>(
+        &self,
+        family: Family,
+        range: KeyRange<'_>,
+        then: impl FnOnce(&mut dyn Iterator<Item = (&[u8], Option<&[u8]>)>) -> R,
+    ) -> R {
         let order = &self.orders[usize::from(family.0)];
         if order.borrow().is_none() {
             *order.borrow_mut() = Some(self.order_of(family));
         }
         let order = order.borrow();
         let order = order.as_ref().expect("the order was made above");
-        let mut changes = order.range::<[u8], _>(range).map(|(key, &index)| (&**key, self.slots[index as usize].value.as_deref()));
+        let mut changes =
+            order.range::<[u8], _>(range).map(|(key, &index)| (&**key, self.slots[index as usize].value.as_deref()));
         then(&mut changes)
     }
 
@@ -280,7 +286,15 @@ impl Overlay {
             buffer
         });
         let mark = self.journal.must_remember(0);
-        let slot = Slot { hash, mark: mark.unwrap_or(0), key: key.into(), value, family, state: SlotState::Dirty, referenced: Cell::new(true) };
+        let slot = Slot {
+            hash,
+            mark: mark.unwrap_or(0),
+            key: key.into(),
+            value,
+            family,
+            state: SlotState::Dirty,
+            referenced: Cell::new(true),
+        };
         self.dirty_bytes += slot.bytes();
         let index = if let Some(index) = self.free.pop() {
             self.slots[index as usize] = slot;

@@ -49,9 +49,18 @@ impl TaskState {
     }
 
     /// Sets the value of a key's session.
-    pub fn session_put(&mut self, store: StoreId, key: &[u8], start_ms: i64, end_ms: i64, value: &[u8]) -> Result<(), StateError> {
+    pub fn session_put(
+        &mut self,
+        store: StoreId,
+        key: &[u8],
+        start_ms: i64,
+        end_ms: i64,
+        value: &[u8],
+    ) -> Result<(), StateError> {
         self.check_session(store)?;
-        self.change_sessions(store, key, |packed, into| layout::with(packed, Session { start_ms, end_ms, value }, into).map(|()| true))?;
+        self.change_sessions(store, key, |packed, into| {
+            layout::with(packed, Session { start_ms, end_ms, value }, into).map(|()| true)
+        })?;
         self.note_hour(store, hour_of_ms(end_ms), key);
         Ok(())
     }
@@ -102,7 +111,8 @@ impl TaskState {
     ) -> Result<(), StateError> {
         let mut changed = mem::take(&mut self.scratch);
         let packed = self.read(Self::family(store), key)?;
-        let is_changed = change(packed.as_deref().unwrap_or_default(), &mut changed).map_err(|bad| self.bad_sessions(store, bad))?;
+        let is_changed =
+            change(packed.as_deref().unwrap_or_default(), &mut changed).map_err(|bad| self.bad_sessions(store, bad))?;
         drop(packed);
         if is_changed {
             self.overlay.put(Self::family(store), key, (!changed.is_empty()).then_some(&changed));

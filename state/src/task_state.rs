@@ -150,7 +150,8 @@ impl TaskState {
     pub fn maintain(&mut self, now_ms: i64) -> Result<(), StateError> {
         let since_flush_ms = now_ms.saturating_sub(self.cadence.last_flush_ms);
         let has_unflushed = self.cadence.unflushed_bytes > 0;
-        let is_flush_due = self.cadence.unflushed_bytes >= FLUSH_AFTER_BYTES || has_unflushed && since_flush_ms >= as_ms(FLUSH_AFTER);
+        let is_flush_due =
+            self.cadence.unflushed_bytes >= FLUSH_AFTER_BYTES || has_unflushed && since_flush_ms >= as_ms(FLUSH_AFTER);
         let is_stamp_due = since_flush_ms >= self.cadence.stamp_every_ms;
         if !is_flush_due && !is_stamp_due {
             return Ok(());

@@ -10,7 +10,8 @@ const G: Family = Family(1);
 const ALL: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Unbounded, Bound::Unbounded);
 
 fn changes(overlay: &Overlay, family: Family) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-    overlay.with_changes_in(family, ALL, |changes| changes.map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))).collect())
+    overlay
+        .with_changes_in(family, ALL, |changes| changes.map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))).collect())
 }
 
 #[test]

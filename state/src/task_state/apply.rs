@@ -28,7 +28,8 @@ impl TaskState {
     pub fn apply(&mut self, positions: &[(StoreId, LogPosition)], now_ms: i64) -> Result<(), StateError> {
         assert!(!self.overlay.is_record_open(), "a transaction is applied between records");
         let metadata = self.transaction_metadata(positions, now_ms);
-        let identities: Vec<_> = self.dedups.iter().map(|dedup| dedup.as_ref().map_or_else(Vec::new, |dedup| dedup.entries())).collect();
+        let identities: Vec<_> =
+            self.dedups.iter().map(|dedup| dedup.as_ref().map_or_else(Vec::new, |dedup| dedup.entries())).collect();
         let mut writes = self.overlay.sorted_changes();
         for (index, entries) in identities.iter().enumerate() {
             let family = Self::family(StoreId(index as u16));
@@ -75,6 +76,8 @@ impl TaskState {
 
     pub(super) fn write_metadata(&mut self, writes: &[MetaWrite]) -> Result<(), StateError> {
         let family = self.metadata_family();
-        self.backend.write(&writes.iter().map(|write| Write { family, key: &write.key, value: write.value.as_deref() }).collect::<Vec<_>>())
+        self.backend.write(
+            &writes.iter().map(|write| Write { family, key: &write.key, value: write.value.as_deref() }).collect::<Vec<_>>(),
+        )
     }
 }
