@@ -60,6 +60,10 @@ class Instance:
     def registry(self) -> Process:
         return Process("registry", self.home / "registry")
 
+    def watcher(self) -> Process:
+        """What takes the instance down when its owner has ended; most have none."""
+        return Process("watcher", self.home / "watcher")
+
     def processes(self) -> list[Process]:
         """All of them, running or not."""
         brokers = [self.broker(node) for node in self.nodes]
@@ -141,13 +145,15 @@ class Instance:
 
     def remove(self) -> None:
         """Ends everything and deletes the data; since that goes, nothing needs a clean end."""
+        if self.watcher().pid() not in (None, os.getpid()):
+            self.kill(self.watcher())
         for process in self.processes():
             process.send(signal.SIGKILL)
         for process in self.processes():
             self.kill(process)
         ports.release(self._ports(), _reservations())
         # The file that makes it an instance goes last, so that a `down` that was cut short can be repeated.
-        for process in self.processes():
+        for process in [*self.processes(), self.watcher()]:
             shutil.rmtree(process.home, ignore_errors=True)
         (self.home / "instance.json").unlink(missing_ok=True)
         try:
