@@ -95,13 +95,15 @@ class Instance:
             {"QUARKUS_HTTP_HOST": "127.0.0.1", "QUARKUS_HTTP_PORT": str(self.registry_port)},
         )
 
-    def start_missing(self, artifacts: Artifacts) -> None:
-        """Starts whatever does not run."""
+    def start_missing(self, artifacts: Artifacts) -> list[Process]:
+        """Starts whatever does not run, and says what that was."""
+        missing = [process for process in self.processes() if process.pid() is None]
         for node in self.nodes:
-            if self.broker(node).pid() is None:
+            if self.broker(node) in missing:
                 self.start_broker(node, artifacts)
-        if self.registry_port and self.registry().pid() is None:
+        if self.registry() in missing:
             self.start_registry(artifacts)
+        return missing
 
     def _wait_for(self, what: str, process: Process, answers) -> None:  # noqa: ANN001
         end = time.monotonic() + UP_SECONDS
