@@ -111,7 +111,7 @@ def _fetch(into: Path) -> None:
     print("fetching Kafka and the registry (once, about 190 MB)", file=sys.stderr, flush=True)
     jars = into / "kafka"
     _run(
-        [maven, "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
+        [maven, "-q", "-B", "-Dstyle.color=never", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
         + ["-DincludeScope=runtime", f"-DoutputDirectory={jars}"],
         FETCH_SECONDS,
     )
