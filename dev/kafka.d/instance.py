@@ -11,7 +11,7 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -105,7 +105,7 @@ class Instance:
             self.start_registry(artifacts)
         return missing
 
-    def _wait_for(self, what: str, process: Process, answers) -> None:  # noqa: ANN001
+    def _wait_for(self, what: str, process: Process, answers: Callable[[], bool]) -> None:
         end = time.monotonic() + UP_SECONDS
         while not answers():
             if process.pid() is None:
