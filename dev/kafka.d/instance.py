@@ -24,7 +24,7 @@ from artifacts import Artifacts, cache
 from process import Process
 from settings import Node
 
-UP_SECONDS = 90
+UP_SECONDS = 120
 STOP_SECONDS = 30
 LOCK_SECONDS = 150
 # A shop's schemas may only change so that old records stay readable; the registry refuses anything else from the start.
