@@ -109,6 +109,8 @@ pub(crate) fn is_empty_range(range: KeyRange<'_>) -> bool {
     match range {
         (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
         (Bound::Included(low), Bound::Included(high)) => low > high,
-        (Bound::Included(low), Bound::Excluded(high)) | (Bound::Excluded(low), Bound::Included(high) | Bound::Excluded(high)) => low >= high,
+        (Bound::Included(low), Bound::Excluded(high)) | (Bound::Excluded(low), Bound::Included(high) | Bound::Excluded(high)) => {
+            low >= high
+        }
     }
 }

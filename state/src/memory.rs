@@ -69,7 +69,8 @@ impl Backend for Memory {
 
     fn usage(&self) -> Usage {
         let entries = self.families.iter().flatten();
-        let memtable_bytes = entries.map(|(key, value)| key.len() + value.len() + size_of::<(Box<[u8]>, Box<[u8]>)>()).sum::<usize>() as u64;
+        let memtable_bytes =
+            entries.map(|(key, value)| key.len() + value.len() + size_of::<(Box<[u8]>, Box<[u8]>)>()).sum::<usize>() as u64;
         let estimated_keys = self.families.iter().map(BTreeMap::len).sum::<usize>() as u64;
         Usage { memtable_bytes, estimated_keys, ..Usage::default() }
     }

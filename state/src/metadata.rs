@@ -85,7 +85,10 @@ impl Metadata {
             BUCKET => {
                 let (number, hour) = split_array::<2>(key)?;
                 let hour = from_ordered_i64(hour.try_into().ok()?);
-                self.buckets.entry(u16::from_be_bytes(number)).or_default().insert(hour, i64::from_be_bytes(value.try_into().ok()?));
+                self.buckets
+                    .entry(u16::from_be_bytes(number))
+                    .or_default()
+                    .insert(hour, i64::from_be_bytes(value.try_into().ok()?));
             }
             _ => return None,
         }
@@ -97,17 +100,14 @@ impl Metadata {
         let mut plan = Plan::default();
         let mut next_number = self.catalogue.values().map(|entry| entry.number + 1).max().unwrap_or(0);
         for (index, spec) in specs.iter().enumerate() {
-            match self.catalogue.get(&spec.name) {
-                Some(entry) => {
-                    entry.check(spec)?;
-                    plan.retouched |= entry.kind != spec.kind;
-                    plan.numbers.push(entry.number);
-                }
-                None => {
-                    plan.new.push(index);
-                    plan.numbers.push(next_number);
-                    next_number += 1;
-                }
+            if let Some(entry) = self.catalogue.get(&spec.name) {
+                entry.check(spec)?;
+                plan.retouched |= entry.kind != spec.kind;
+                plan.numbers.push(entry.number);
+            } else {
+                plan.new.push(index);
+                plan.numbers.push(next_number);
+                next_number += 1;
             }
         }
         let is_gone = |name: &&String| specs.iter().all(|spec| spec.name != **name);
@@ -128,8 +128,13 @@ impl CatalogueEntry {
         if self.kind.name() == spec.kind.name() && self.logged == spec.logged {
             return Ok(());
         }
-        let describe = |kind: &StoreKind, logged: bool| format!("{} {}", if logged { "a logged" } else { "an unlogged" }, kind.name());
-        Err(OpenError::StoresChanged { store: spec.name.clone(), found: describe(&self.kind, self.logged), expected: describe(&spec.kind, spec.logged) })
+        let describe =
+            |kind: &StoreKind, logged: bool| format!("{} {}", if logged { "a logged" } else { "an unlogged" }, kind.name());
+        Err(OpenError::StoresChanged {
+            store: spec.name.clone(),
+            found: describe(&self.kind, self.logged),
+            expected: describe(&spec.kind, spec.logged),
+        })
     }
 
     fn decode(value: &[u8]) -> Option<Self> {

@@ -183,4 +183,3 @@ fn is_lock_refusal(error: &rocksdb::Error) -> bool {
     let message = error.to_string();
     message.contains("/LOCK: ") && (message.contains("lock hold by current process") || message.contains("While lock file"))
 }
-

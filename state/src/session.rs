@@ -10,6 +10,9 @@ use crate::layout::session::{self as layout, BadSessions, Session};
 use crate::spec::{StoreId, StoreKind};
 use crate::task_state::TaskState;
 
+/// What is called with the key, the start, the end and the value of sessions.
+pub type VisitSession<'a> = dyn FnMut(&[u8], i64, i64, &[u8]) + 'a;
+
 /// Session stores.
 impl TaskState {
     /// Visits the sessions of a key that end at or after `earliest_end_ms` and start at or before `latest_start_ms`, in order of (start, end).
@@ -49,9 +52,18 @@ impl TaskState {
     }
 
     /// Sets the value of a key's session.
-    pub fn session_put(&mut self, store: StoreId, key: &[u8], start_ms: i64, end_ms: i64, value: &[u8]) -> Result<(), StateError> {
+    pub fn session_put(
+        &mut self,
+        store: StoreId,
+        key: &[u8],
+        start_ms: i64,
+        end_ms: i64,
+        value: &[u8],
+    ) -> Result<(), StateError> {
         self.check_session(store)?;
-        self.change_sessions(store, key, |packed, into| layout::with(packed, Session { start_ms, end_ms, value }, into).map(|()| true))?;
+        self.change_sessions(store, key, |packed, into| {
+            layout::with(packed, Session { start_ms, end_ms, value }, into).map(|()| true)
+        })?;
         self.note_hour(store, hour_of_ms(end_ms), key);
         Ok(())
     }
@@ -63,7 +75,7 @@ impl TaskState {
     }
 
     /// Visits the sessions of all keys, in order of (key, start, end).
-    pub fn session_all(&self, store: StoreId, visit: &mut dyn FnMut(&[u8], i64, i64, &[u8])) -> Result<(), StateError> {
+    pub fn session_all(&self, store: StoreId, visit: &mut VisitSession<'_>) -> Result<(), StateError> {
         self.check_session(store)?;
         let mut outcome = Ok(());
         self.scan_family(Self::family(store), (Bound::Unbounded, Bound::Unbounded), &mut |key, packed| {
@@ -102,7 +114,8 @@ impl TaskState {
     ) -> Result<(), StateError> {
         let mut changed = mem::take(&mut self.scratch);
         let packed = self.read(Self::family(store), key)?;
-        let is_changed = change(packed.as_deref().unwrap_or_default(), &mut changed).map_err(|bad| self.bad_sessions(store, bad))?;
+        let is_changed =
+            change(packed.as_deref().unwrap_or_default(), &mut changed).map_err(|bad| self.bad_sessions(store, bad))?;
         drop(packed);
         if is_changed {
             self.overlay.put(Self::family(store), key, (!changed.is_empty()).then_some(&changed));
@@ -123,7 +136,7 @@ impl TaskState {
     }
 }
 
-fn visit_all(key: &[u8], packed: &[u8], visit: &mut dyn FnMut(&[u8], i64, i64, &[u8])) -> Result<(), BadSessions> {
+fn visit_all(key: &[u8], packed: &[u8], visit: &mut VisitSession<'_>) -> Result<(), BadSessions> {
     let mut sessions = layout::sessions(packed)?;
     while let Some(session) = sessions.next()? {
         visit(key, session.start_ms, session.end_ms, session.value);

@@ -11,6 +11,7 @@ mod scan;
 use std::path::Path;
 use std::time::Duration;
 
+pub use self::apply::EmitChange;
 pub use self::open::OpenOptions;
 pub use self::restore::LogRecord;
 use crate::backend::{Backend, Family, FlushWait, Usage};
@@ -19,7 +20,7 @@ use crate::error::StateError;
 use crate::expiry::ExpiryMark;
 use crate::limits::{FLUSH_AFTER, FLUSH_AFTER_BYTES, IDLE_STAMP_AFTER};
 use crate::metadata;
-use crate::overlay::Overlay;
+use crate::overlay::{Known, Overlay};
 use crate::rocks;
 use crate::spec::{LogPosition, StoreId, StoreSpec};
 use crate::value_ref::ValueRef;
@@ -150,7 +151,8 @@ impl TaskState {
     pub fn maintain(&mut self, now_ms: i64) -> Result<(), StateError> {
         let since_flush_ms = now_ms.saturating_sub(self.cadence.last_flush_ms);
         let has_unflushed = self.cadence.unflushed_bytes > 0;
-        let is_flush_due = self.cadence.unflushed_bytes >= FLUSH_AFTER_BYTES || has_unflushed && since_flush_ms >= as_ms(FLUSH_AFTER);
+        let is_flush_due =
+            self.cadence.unflushed_bytes >= FLUSH_AFTER_BYTES || has_unflushed && since_flush_ms >= as_ms(FLUSH_AFTER);
         let is_stamp_due = since_flush_ms >= self.cadence.stamp_every_ms;
         if !is_flush_due && !is_stamp_due {
             return Ok(());
@@ -222,8 +224,9 @@ impl TaskState {
     /// The newest value: the transaction's, else the one on disk.
     pub(crate) fn read(&self, family: Family, key: &[u8]) -> Result<Option<ValueRef<'_>>, StateError> {
         match self.overlay.get(family, key) {
-            Some(known) => Ok(known.map(ValueRef::slice)),
-            None => self.backend.get(family, key),
+            Known::Value(value) => Ok(Some(ValueRef::slice(value))),
+            Known::Deleted => Ok(None),
+            Known::Nothing => self.backend.get(family, key),
         }
     }
 }

@@ -11,6 +11,9 @@ use crate::value_ref::ValueRef;
 
 const LAST_MS_OF_HOUR: i64 = 3_599_999;
 
+/// What is called with the key, the start and the value of windows.
+pub type VisitWindow<'a> = dyn FnMut(&[u8], i64, &[u8]) + 'a;
+
 /// Window stores.
 impl TaskState {
     /// The value of a key's window.
@@ -47,9 +50,15 @@ impl TaskState {
     }
 
     /// Visits the windows of a key that start in a range, in order of their start.
-    pub fn window_fetch(&self, store: StoreId, key: &[u8], starts_ms: RangeInclusive<i64>, visit: &mut dyn FnMut(i64, &[u8])) -> Result<(), StateError> {
+    pub fn window_fetch(
+        &self,
+        store: StoreId,
+        key: &[u8],
+        range_ms: RangeInclusive<i64>,
+        visit: &mut dyn FnMut(i64, &[u8]),
+    ) -> Result<(), StateError> {
         self.check_window(store)?;
-        let (from, to) = (layout::encode(key, *starts_ms.start()), layout::encode(key, *starts_ms.end()));
+        let (from, to) = (layout::encode(key, *range_ms.start()), layout::encode(key, *range_ms.end()));
         let mut is_damaged = false;
         self.scan_family(Self::family(store), (Bound::Included(&from), Bound::Included(&to)), &mut |entry, value| {
             match layout::decode(entry) {
@@ -62,12 +71,17 @@ impl TaskState {
     }
 
     /// Visits the windows of all keys that start in a range, in order of (length of the key, key, start).
-    pub fn window_all(&self, store: StoreId, starts_ms: RangeInclusive<i64>, visit: &mut dyn FnMut(&[u8], i64, &[u8])) -> Result<(), StateError> {
+    pub fn window_all(
+        &self,
+        store: StoreId,
+        range_ms: RangeInclusive<i64>,
+        visit: &mut VisitWindow<'_>,
+    ) -> Result<(), StateError> {
         self.check_window(store)?;
         let mut is_damaged = false;
         self.scan_family(Self::family(store), (Bound::Unbounded, Bound::Unbounded), &mut |entry, value| {
             match layout::decode(entry) {
-                Some((key, start_ms)) if starts_ms.contains(&start_ms) => visit(key, start_ms, value),
+                Some((key, start_ms)) if range_ms.contains(&start_ms) => visit(key, start_ms, value),
                 Some(_) => {}
                 None => is_damaged = true,
             }
@@ -80,7 +94,9 @@ impl TaskState {
     /// [`window_is_expired`](TaskState::window_is_expired) tells whether more are due.
     pub fn window_expire(&mut self, store: StoreId, before_start_ms: i64, max: usize) -> Result<usize, StateError> {
         self.check_window(store)?;
-        self.expire_before(store, hour_of_ms(before_start_ms), max, |state, hour, key, most| state.drop_windows(store, hour, key, most))
+        self.expire_before(store, hour_of_ms(before_start_ms), max, |state, hour, key, most| {
+            state.drop_windows(store, hour, key, most)
+        })
     }
 
     /// Whether no window is left that [`window_expire`](TaskState::window_expire) would delete.
@@ -109,7 +125,11 @@ impl TaskState {
     }
 
     fn check_windows_read(&self, store: StoreId, is_damaged: bool) -> Result<(), StateError> {
-        if is_damaged { Err(StateError::Corrupt(format!("a key of window store `{}` can't be read", self.name_of(store)))) } else { Ok(()) }
+        if is_damaged {
+            Err(StateError::Corrupt(format!("a key of window store `{}` can't be read", self.name_of(store))))
+        } else {
+            Ok(())
+        }
     }
 
     fn check_window(&self, store: StoreId) -> Result<(), StateError> {

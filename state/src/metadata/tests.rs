@@ -3,7 +3,11 @@
 use super::*;
 
 fn specs() -> Vec<StoreSpec> {
-    vec![StoreSpec::new("kv", StoreKind::KeyValue), StoreSpec::new("ids", StoreKind::Dedup { memory_hours: 25 }), StoreSpec::new("w", StoreKind::Window { retention_ms: 5 }).unlogged()]
+    vec![
+        StoreSpec::new("kv", StoreKind::KeyValue),
+        StoreSpec::new("ids", StoreKind::Dedup { memory_hours: 25 }),
+        StoreSpec::new("w", StoreKind::Window { retention_ms: 5 }).unlogged(),
+    ]
 }
 
 fn loaded(writes: &[MetaWrite]) -> Metadata {
@@ -55,7 +59,14 @@ fn another_kind_is_refused_and_another_retention_is_not() {
 
 #[test]
 fn damaged_metadata_is_noticed() {
-    for (key, value) in [(&b""[..], &b""[..]), (b"f", b"x"), (b"z", b""), (b"p\0", b""), (b"c\xff", b""), (b"ckv", b"\0\0\x09\x01\0\0\0\0\0\0\0\0")] {
+    for (key, value) in [
+        (&b""[..], &b""[..]),
+        (b"f", b"x"),
+        (b"z", b""),
+        (b"p\0", b""),
+        (b"c\xff", b""),
+        (b"ckv", b"\0\0\x09\x01\0\0\0\0\0\0\0\0"),
+    ] {
         assert_eq!(Metadata::default().take(key, value), None, "{key:?}");
     }
 }

@@ -14,16 +14,23 @@ pub(crate) const DEFAULT_FAMILY: &str = "default";
 
 impl Rocks {
     /// Opens the database in `dir`, or makes it, with these families; others that are found are opened too and dropped by [`Rocks::drop_strangers`].
-    pub(crate) fn open(dir: &Path, families: Vec<FamilySpec>, shared: &SharedResources) -> Result<(Self, Vec<String>), OpenError> {
+    pub(crate) fn open(
+        dir: &Path,
+        families: Vec<FamilySpec>,
+        shared: &SharedResources,
+    ) -> Result<(Self, Vec<String>), OpenError> {
         let mut options = options::database_options(shared)?;
         let exists = look(dir)?;
         let found = if exists { DB::list_cf(&options, dir).map_err(|error| open_error(&error, true))? } else { Vec::new() };
         fs::create_dir_all(dir).map_err(|error| io_error(&error))?;
         options.create_if_missing(!exists);
         options.create_missing_column_families(true);
-        let strangers: Vec<String> = found.into_iter().filter(|name| families.iter().all(|family| family.name != *name)).collect();
+        let strangers: Vec<String> =
+            found.into_iter().filter(|name| families.iter().all(|family| family.name != *name)).collect();
         let families: Vec<RocksFamily> = families.into_iter().map(RocksFamily::new).collect();
-        let ours = families.iter().map(|family| ColumnFamilyDescriptor::new(&*family.spec.name, options::family_options(&family.spec, &family.horizon, shared)));
+        let ours = families.iter().map(|family| {
+            ColumnFamilyDescriptor::new(&*family.spec.name, options::family_options(&family.spec, &family.horizon, shared))
+        });
         let theirs = strangers.iter().map(|name| ColumnFamilyDescriptor::new(name, Options::default()));
         let db = DB::open_cf_descriptors(&options, dir, ours.chain(theirs)).map_err(|error| open_error(&error, exists))?;
         Ok((Self { db, families, shared: shared.clone(), write_options: options::write_options() }, strangers))

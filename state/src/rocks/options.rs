@@ -30,8 +30,9 @@ const DATA_BLOCK_HASH_RATIO: f64 = 0.75;
 /// What holds for the whole database.
 pub(super) fn database_options(shared: &SharedResources) -> Result<Options, OpenError> {
     // Only the text form has this one. A state that is dropped without `close` leaves what was flushed, as a crash does; there is one recovery, and it is always exercised.
-    let mut options =
-        Options::default().get_options_from_string("avoid_flush_during_shutdown=true").map_err(|error| OpenError::Io(error.to_string()))?;
+    let mut options = Options::default()
+        .get_options_from_string("avoid_flush_during_shutdown=true")
+        .map_err(|error| OpenError::Io(error.to_string()))?;
     options.set_env(&shared.env);
     options.set_write_buffer_manager(&shared.write_buffers);
     options.set_max_background_jobs(shared.background_threads as i32 + 1);

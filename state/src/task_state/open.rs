@@ -72,14 +72,23 @@ impl TaskState {
         check_specs(specs).expect("the stores are specified rightly");
         let backend = Memory::new(specs.len() + 2);
         let numbers = (0..specs.len() as u16).collect();
-        Self::assemble(Box::new(backend), specs, &Metadata::default(), numbers, &OpenOptions::at(0)).expect("an empty state in memory can't fail")
+        Self::assemble(Box::new(backend), specs, &Metadata::default(), numbers, &OpenOptions::at(0))
+            .expect("an empty state in memory can't fail")
     }
 
-    fn assemble(mut backend: Box<dyn Backend>, specs: &[StoreSpec], metadata: &Metadata, numbers: Vec<u16>, options: &OpenOptions) -> Result<Self, StateError> {
+    fn assemble(
+        mut backend: Box<dyn Backend>,
+        specs: &[StoreSpec],
+        metadata: &Metadata,
+        numbers: Vec<u16>,
+        options: &OpenOptions,
+    ) -> Result<Self, StateError> {
         let mut dedups = Vec::with_capacity(specs.len());
         for (index, spec) in specs.iter().enumerate() {
             dedups.push(match spec.kind {
-                StoreKind::Dedup { .. } => Some(open_dedup(backend.as_mut(), index as u16, numbers[index], metadata, options.dedup_front_bytes)?),
+                StoreKind::Dedup { .. } => {
+                    Some(open_dedup(backend.as_mut(), index as u16, numbers[index], metadata, options.dedup_front_bytes)?)
+                }
                 _ => None,
             });
         }
@@ -91,7 +100,11 @@ impl TaskState {
             positions: numbers.iter().map(|number| metadata.positions.get(number).cloned()).collect(),
             numbers,
             stamp_ms: metadata.stamp_ms,
-            cadence: Cadence { unflushed_bytes: 0, last_flush_ms: options.now_ms, stamp_every_ms: stamp_every_ms(options.max_age_ms) },
+            cadence: Cadence {
+                unflushed_bytes: 0,
+                last_flush_ms: options.now_ms,
+                stamp_every_ms: stamp_every_ms(options.max_age_ms),
+            },
             scratch: Vec::new(),
             backend,
         })
@@ -146,7 +159,8 @@ fn forget_gone_stores(backend: &mut dyn Backend, stores: u16, metadata: &Metadat
     }
     let writes: Vec<MetaWrite> = plan.gone.iter().flat_map(|(name, number)| metadata.forget_store(name, *number)).collect();
     let of_index = index_keys.iter().map(|key| Write { family: Family(stores), key, value: None });
-    let of_metadata = writes.iter().map(|write| Write { family: Family(stores + 1), key: &write.key, value: write.value.as_deref() });
+    let of_metadata =
+        writes.iter().map(|write| Write { family: Family(stores + 1), key: &write.key, value: write.value.as_deref() });
     backend.write(&of_index.chain(of_metadata).collect::<Vec<_>>())?;
     backend.flush(FlushWait::UntilDurable)
 }
@@ -164,7 +178,9 @@ fn enter_new_stores(backend: &mut dyn Backend, specs: &[StoreSpec], metadata: &M
     let entries = specs.iter().zip(&plan.numbers).map(|(spec, &number)| metadata::catalogue_entry(spec, number));
     let writes: Vec<MetaWrite> = entries.chain([metadata::format(FORMAT_VERSION)]).collect();
     let family = Family(specs.len() as u16 + 1);
-    backend.write(&writes.iter().map(|write| Write { family, key: &write.key, value: write.value.as_deref() }).collect::<Vec<_>>())?;
+    backend.write(
+        &writes.iter().map(|write| Write { family, key: &write.key, value: write.value.as_deref() }).collect::<Vec<_>>(),
+    )?;
     backend.flush(FlushWait::UntilDurable)
 }
 
@@ -177,7 +193,13 @@ fn is_empty(backend: &dyn Backend, family: Family) -> Result<bool, StateError> {
     Ok(is_empty)
 }
 
-fn open_dedup(backend: &mut dyn Backend, store: u16, number: u16, metadata: &Metadata, front_bytes: usize) -> Result<Dedup, StateError> {
+fn open_dedup(
+    backend: &mut dyn Backend,
+    store: u16,
+    number: u16,
+    metadata: &Metadata,
+    front_bytes: usize,
+) -> Result<Dedup, StateError> {
     let horizon = metadata.horizons.get(&number).copied();
     let buckets: BTreeMap<i64, i64> = metadata.buckets.get(&number).cloned().unwrap_or_default();
     let mut dedup = Dedup::new(front_bytes, horizon, buckets);

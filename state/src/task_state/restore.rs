@@ -48,12 +48,18 @@ impl TaskState {
     }
 
     /// Checks a record against its store's layout and adds what it means to the chunk.
-    fn take<'a>(&mut self, store: StoreId, (key, value, position): LogRecord<'a>, chunk: &mut Chunk<'a>) -> Result<(), StateError> {
+    fn take<'a>(
+        &mut self,
+        store: StoreId,
+        (key, value, position): LogRecord<'a>,
+        chunk: &mut Chunk<'a>,
+    ) -> Result<(), StateError> {
         let number = self.number(store);
         match self.specs[usize::from(store.0)].kind {
             StoreKind::KeyValue => chunk.data.push((key, value)),
             StoreKind::Window { .. } => {
-                let (record_key, start_ms) = layout::window::decode(key).ok_or_else(|| self.bad_record(store, "its key is not that of a window"))?;
+                let (record_key, start_ms) =
+                    layout::window::decode(key).ok_or_else(|| self.bad_record(store, "its key is not that of a window"))?;
                 if value.is_some() {
                     chunk.index.push(layout::expiry::encode(number, hour_of_ms(start_ms), record_key));
                 }
@@ -73,7 +79,13 @@ impl TaskState {
         Ok(())
     }
 
-    fn take_identities(&mut self, store: StoreId, value: Option<&[u8]>, position: i64, chunk: &mut Chunk<'_>) -> Result<(), StateError> {
+    fn take_identities(
+        &mut self,
+        store: StoreId,
+        value: Option<&[u8]>,
+        position: i64,
+        chunk: &mut Chunk<'_>,
+    ) -> Result<(), StateError> {
         let value = value.ok_or_else(|| self.bad_record(store, "it has no value"))?;
         let (hour, ids) = layout::dedup::unpack(value).map_err(|reason| self.bad_record(store, reason))?;
         let number = self.number(store);
@@ -90,7 +102,13 @@ impl TaskState {
         Ok(())
     }
 
-    fn write_chunk(&mut self, store: StoreId, mut chunk: Chunk<'_>, position: LogPosition, now_ms: i64) -> Result<(), StateError> {
+    fn write_chunk(
+        &mut self,
+        store: StoreId,
+        mut chunk: Chunk<'_>,
+        position: LogPosition,
+        now_ms: i64,
+    ) -> Result<(), StateError> {
         chunk.metadata.push(metadata::position(self.number(store), &position));
         if self.stamp_ms.is_none() {
             chunk.metadata.push(metadata::stamp(now_ms));
@@ -104,7 +122,11 @@ impl TaskState {
         chunk.index.sort_unstable();
         chunk.index.dedup();
         writes.extend(chunk.index.iter().map(|key| Write { family: index_family, key, value: Some(b"") }));
-        writes.extend(chunk.metadata.iter().map(|write| Write { family: metadata_family, key: &write.key, value: write.value.as_deref() }));
+        writes.extend(chunk.metadata.iter().map(|write| Write {
+            family: metadata_family,
+            key: &write.key,
+            value: write.value.as_deref(),
+        }));
         self.backend.write(&writes)?;
         self.cadence.unflushed_bytes += chunk.bytes;
         self.stamp_ms = self.stamp_ms.or(Some(now_ms));
@@ -123,6 +145,6 @@ impl TaskState {
 /// Sorts by key and keeps the last of equal ones.
 fn keep_last<T, K: Ord>(entries: &mut Vec<T>, key: impl Fn(&T) -> K) {
     entries.reverse();
-    entries.sort_by(|a, b| key(a).cmp(&key(b)));
+    entries.sort_by_key(&key);
     entries.dedup_by(|later, first| key(later) == key(first));
 }

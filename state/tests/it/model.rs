@@ -139,7 +139,8 @@ fn expire_sessions(state: &mut TaskState, model: &mut Model, before: i64) {
 
 /// Bounds that lie on, between and beyond keys.
 fn check_scans(state: &TaskState, model: &Model) {
-    let ends: [Bound<&[u8]>; 5] = [Bound::Unbounded, Bound::Included(b"a"), Bound::Excluded(b"a"), Bound::Included(b"aa"), Bound::Excluded(b"b")];
+    let ends: [Bound<&[u8]>; 5] =
+        [Bound::Unbounded, Bound::Included(b"a"), Bound::Excluded(b"a"), Bound::Included(b"aa"), Bound::Excluded(b"b")];
     for lower in ends {
         for upper in ends {
             let mut found = Vec::new();

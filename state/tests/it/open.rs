@@ -82,8 +82,12 @@ fn damage_is_found_when_opening_or_reading() {
         ("CURRENT is empty", |dir| fs::write(dir.join("CURRENT"), "").unwrap()),
         ("CURRENT is gone", |dir| fs::remove_file(dir.join("CURRENT")).unwrap()),
         ("CURRENT names another file", |dir| fs::write(dir.join("CURRENT"), "MANIFEST-999999\n").unwrap()),
-        ("the manifest is flipped", |dir| files(dir, |name| name.starts_with("MANIFEST")).iter().for_each(|path| flip(path, 0.5))),
-        ("the manifest is gone", |dir| files(dir, |name| name.starts_with("MANIFEST")).iter().for_each(|path| fs::remove_file(path).unwrap())),
+        ("the manifest is flipped", |dir| {
+            files(dir, |name| name.starts_with("MANIFEST")).iter().for_each(|path| flip(path, 0.5))
+        }),
+        ("the manifest is gone", |dir| {
+            files(dir, |name| name.starts_with("MANIFEST")).iter().for_each(|path| fs::remove_file(path).unwrap())
+        }),
         ("the largest file is gone", |dir| fs::remove_file(largest(dir)).unwrap()),
         ("the largest file is cut", |dir| {
             let bytes = fs::read(largest(dir)).unwrap();
@@ -159,7 +163,11 @@ fn a_store_of_another_kind_is_refused_and_nothing_is_lost() {
     let error = TaskState::open(dir.path(), &wanted, &shared(), &small(NOW_MS)).unwrap_err();
     assert_eq!(
         error,
-        OpenError::StoresChanged { store: "kv".to_owned(), found: "a logged key-value".to_owned(), expected: "a logged session".to_owned() }
+        OpenError::StoresChanged {
+            store: "kv".to_owned(),
+            found: "a logged key-value".to_owned(),
+            expected: "a logged session".to_owned()
+        }
     );
     let state = open(dir.path(), &small(NOW_MS)).unwrap();
     assert!(state.get(KV, &7_u32.to_be_bytes()).unwrap().is_some());
@@ -180,7 +188,11 @@ fn an_operation_of_another_kind_is_refused() {
     let mut state = TaskState::in_memory(&specs());
     let error = Err(StateError::WrongKind { store: "sessions".to_owned(), wanted: "key-value" });
     assert_eq!(state.put(SESSIONS, b"k", b"v"), error);
-    assert!(state.window_get(KV, b"k", 0).is_err() && state.session_remove(KV, b"k", 0, 0).is_err() && state.dedup_keep(KV, 0, 0).is_err());
+    assert!(
+        state.window_get(KV, b"k", 0).is_err()
+            && state.session_remove(KV, b"k", 0, 0).is_err()
+            && state.dedup_keep(KV, 0, 0).is_err()
+    );
     assert!(state.dedup_keep(StoreId(3), 0, i64::MAX).is_err());
     assert!(!state.is_dirty());
 }

@@ -12,7 +12,12 @@ fn records_that_cannot_be_read_are_refused_and_change_nothing() {
     writer.log_changes(&mut |_, key, value| log.push((key.to_vec(), value.unwrap().to_vec())));
     let (key, mut value) = log.pop().unwrap();
     *value.last_mut().unwrap() ^= 1;
-    let cases = [(IDS, key.as_slice(), Some(value.as_slice())), (IDS, &key, None), (WINDOWS, b"short", Some(b"v")), (SESSIONS, b"k", Some(b"\x01torn"))];
+    let cases = [
+        (IDS, key.as_slice(), Some(value.as_slice())),
+        (IDS, &key, None),
+        (WINDOWS, b"short", Some(b"v")),
+        (SESSIONS, b"k", Some(b"\x01torn")),
+    ];
     for (store, key, value) in cases {
         let mut state = TaskState::in_memory(&specs());
         let error = state.restore(store, &mut [(key, value, 0)].into_iter(), 1, LOG_ID, NOW_MS).unwrap_err();
@@ -44,7 +49,15 @@ fn restored_windows_and_sessions_expire() {
 #[test]
 fn a_log_with_gaps_ends_where_the_caller_says() {
     let mut state = TaskState::in_memory(&specs());
-    state.restore(KV, &mut [(&b"k"[..], Some(&b"1"[..]), 4), (b"k", None, 9), (b"j", Some(b"2"), 11)].into_iter(), 20, LOG_ID, NOW_MS).unwrap();
+    state
+        .restore(
+            KV,
+            &mut [(&b"k"[..], Some(&b"1"[..]), 4), (b"k", None, 9), (b"j", Some(b"2"), 11)].into_iter(),
+            20,
+            LOG_ID,
+            NOW_MS,
+        )
+        .unwrap();
     assert_eq!(state.position(KV).unwrap().next, 20);
     assert!(state.get(KV, b"k").unwrap().is_none());
     state.restore(KV, &mut std::iter::empty(), 21, [2; 16], NOW_MS).unwrap();

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 
-use highwater_state::{LogPosition, OpenError, OpenOptions, ResourceLimits, SharedResources, StoreId, StoreKind, StoreSpec, TaskState};
+use highwater_state::{
+    LogPosition, OpenError, OpenOptions, ResourceLimits, SharedResources, StoreId, StoreKind, StoreSpec, TaskState,
+};
 
 pub(crate) const KV: StoreId = StoreId(0);
 pub(crate) const WINDOWS: StoreId = StoreId(1);
@@ -49,7 +51,9 @@ pub(crate) type Record = (Vec<u8>, Option<Vec<u8>>);
 impl Log {
     /// Commits the transaction to the log and applies it.
     pub(crate) fn commit(&mut self, state: &mut TaskState, now_ms: i64) {
-        state.log_changes(&mut |store, key, value| self.0.entry(store).or_default().push((key.to_vec(), value.map(<[u8]>::to_vec))));
+        state.log_changes(&mut |store, key, value| {
+            self.0.entry(store).or_default().push((key.to_vec(), value.map(<[u8]>::to_vec)))
+        });
         let positions = LOGGED.map(|store| (store, LogPosition { log_id: LOG_ID, next: self.end(store) }));
         state.apply(&positions, now_ms).unwrap();
         assert!(!state.is_dirty() && state.overlay_bytes() == 0);
@@ -100,8 +104,16 @@ pub(crate) fn contents(state: &TaskState, ids: impl IntoIterator<Item = u128>, h
             ControlFlow::Continue(())
         })
         .unwrap();
-    state.window_all(WINDOWS, i64::MIN..=i64::MAX, &mut |key, start, value| drop(found.windows.insert((key.to_vec(), start), value.to_vec()))).unwrap();
-    state.session_all(SESSIONS, &mut |key, start, end, value| drop(found.sessions.insert((key.to_vec(), start, end), value.to_vec()))).unwrap();
+    state
+        .window_all(WINDOWS, i64::MIN..=i64::MAX, &mut |key, start, value| {
+            drop(found.windows.insert((key.to_vec(), start), value.to_vec()))
+        })
+        .unwrap();
+    state
+        .session_all(SESSIONS, &mut |key, start, end, value| {
+            drop(found.sessions.insert((key.to_vec(), start, end), value.to_vec()))
+        })
+        .unwrap();
     for ((key, start), value) in &found.windows {
         assert_eq!(state.window_get(WINDOWS, key, *start).unwrap().as_deref(), Some(&**value));
         let mut fetched = Vec::new();
