@@ -70,5 +70,5 @@ mod tests {
         assert_ne!(event_id(&long, "w", "m"), event_id(&long[1..], "w", "m"));
     }
 
-    const PINNED: u128 = 0;
+    const PINNED: u128 = 198_053_940_575_088_567_225_851_147_770_271_336_386;
 }

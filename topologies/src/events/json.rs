@@ -24,8 +24,7 @@ pub(crate) enum Value<'a> {
     /// The number's own characters.
     Number(&'a str),
     String(Text<'a>),
-    /// From the bracket to its partner.
-    Array(&'a str),
+    Array,
     /// From the brace to its partner.
     Object(&'a str),
 }
@@ -106,7 +105,7 @@ impl<'a> Reader<'a> {
         match self.peek() {
             Some(b'"') => self.string().map(Value::String),
             Some(b'{') => self.object(depth, &mut |reader, _| reader.value(depth + 1).map(drop)).map(Value::Object),
-            Some(b'[') => self.array(depth, &mut |reader| reader.value(depth + 1).map(drop)).map(Value::Array),
+            Some(b'[') => self.array(depth, &mut |reader| reader.value(depth + 1).map(drop)).map(|()| Value::Array),
             Some(b'-' | b'0'..=b'9') => self.number().map(Value::Number),
             Some(b't') => self.literal("true", Value::Bool),
             Some(b'f') => self.literal("false", Value::Bool),
@@ -143,20 +142,24 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads an array; `element` must read exactly one value each time. Returns the array's slice.
-    pub(crate) fn array<F>(&mut self, depth: usize, element: &mut F) -> Result<&'a str, Malformed>
+    /// Reads an array; `element` must read exactly one value each time.
+    pub(crate) fn array<F>(&mut self, depth: usize, element: &mut F) -> Result<(), Malformed>
     where
         F: FnMut(&mut Self) -> Result<(), Malformed>,
     {
-        let start = self.open(depth)?;
+        self.open(depth)?;
         if self.peek() == Some(b']') {
-            return Ok(self.close(start));
+            self.at += 1;
+            return Ok(());
         }
         loop {
             element(self)?;
             match self.peek() {
                 Some(b',') => self.at += 1,
-                Some(b']') => return Ok(self.close(start)),
+                Some(b']') => {
+                    self.at += 1;
+                    return Ok(());
+                }
                 _ => return self.fail("no comma or bracket after an element"),
             }
         }
