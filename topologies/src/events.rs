@@ -6,6 +6,8 @@
 
 mod assign;
 mod clean;
+#[cfg(test)]
+mod fixture;
 mod identity;
 mod json;
 mod members;
