@@ -1,4 +1,4 @@
-//! ShopPulse: the data pipeline of a retail SaaS, written with Highwater.
+//! ShopPulse: the data pipeline of a retail `SaaS`, written with Highwater.
 
 pub mod events;
 pub mod money;

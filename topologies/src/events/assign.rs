@@ -74,8 +74,18 @@ mod tests {
             ("near to both, whatever their order", vec![b, a], 35 * MINUTE, Choice::Merge(1, 0)),
             ("exactly a gap from both ends", vec![(0, 0), (60 * MINUTE, 60 * MINUTE)], 30 * MINUTE, Choice::Merge(0, 1)),
             ("near to the later only", vec![a, b], 45 * MINUTE, Choice::Extend(1)),
-            ("the whole would be too long, the earlier one has room", vec![long_before, (DAY + 5 * MINUTE, DAY + 6 * MINUTE)], DAY, Choice::Extend(0)),
-            ("one ms too long for the earlier, the later has room", vec![long_before, (DAY + 5 * MINUTE, DAY + 6 * MINUTE)], DAY + 1, Choice::Extend(1)),
+            (
+                "the whole would be too long, the earlier one has room",
+                vec![long_before, (DAY + 5 * MINUTE, DAY + 6 * MINUTE)],
+                DAY,
+                Choice::Extend(0),
+            ),
+            (
+                "one ms too long for the earlier, the later has room",
+                vec![long_before, (DAY + 5 * MINUTE, DAY + 6 * MINUTE)],
+                DAY + 1,
+                Choice::Extend(1),
+            ),
             ("the earlier one is full", vec![full_before], DAY + 1, Choice::Open),
             ("exactly full after the event", vec![(0, DAY - MINUTE)], DAY, Choice::Extend(0)),
             ("the whole is exactly a day", vec![(0, DAY - 20 * MINUTE), (DAY, DAY)], DAY - 10 * MINUTE, Choice::Merge(0, 1)),
@@ -117,9 +127,11 @@ mod tests {
         #[test]
         fn rule_27_without_the_limit_the_order_of_arrival_is_of_no_matter(times in prop::collection::vec(0..400_i64, 1..60), gap in 0..20_i64) {
             let mut arrived = Vec::new();
-            times.iter().for_each(|t| apply(&mut arrived, *t, gap, i64::MAX));
+            for t in &times {
+                apply(&mut arrived, *t, gap, i64::MAX);
+            }
             arrived.sort_unstable();
-            let mut sorted = times.clone();
+            let mut sorted = times;
             sorted.sort_unstable();
             let model = sorted.chunk_by(|a, b| b - a <= gap).map(|run| (run[0], run[run.len() - 1])).collect::<Vec<_>>();
             prop_assert_eq!(arrived, model);

@@ -157,7 +157,7 @@ fn minor_units(amount: Value<'_>, currency: Currency) -> Option<i64> {
 }
 
 fn product_ids<'a>(properties: &Properties<'a>) -> Vec<Cow<'a, str>> {
-    let listed = properties.products.as_deref().unwrap_or(std::slice::from_ref(&properties.product_id));
+    let listed = properties.products.as_deref().unwrap_or_else(|| std::slice::from_ref(&properties.product_id));
     listed.iter().filter_map(|id| id.filled_string()).collect()
 }
 

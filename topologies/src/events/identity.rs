@@ -59,7 +59,8 @@ mod tests {
             ("k", "w", ""),
             ("", "", ""),
         ];
-        let ids: BTreeSet<u128> = triples.iter().map(|(key, write_key, message_id)| event_id(key, write_key, message_id)).collect();
+        let ids: BTreeSet<u128> =
+            triples.iter().map(|(key, write_key, message_id)| event_id(key, write_key, message_id)).collect();
         assert_eq!(ids.len(), triples.len());
     }
 

@@ -111,7 +111,9 @@ fn top_member<'a>(reader: &mut Reader<'a>, name: Text<'a>, found: &mut Members<'
 
 fn refuse_lone_surrogate(value: Value<'_>) -> Result<(), Malformed> {
     match value {
-        Value::String(text) if text.has_lone_surrogate() => Err(Malformed { at: text.at(), what: "a lone surrogate in a string at the top" }),
+        Value::String(text) if text.has_lone_surrogate() => {
+            Err(Malformed { at: text.at(), what: "a lone surrogate in a string at the top" })
+        }
         _ => Ok(()),
     }
 }

@@ -104,8 +104,9 @@ impl<'a> RawEvent<'a> {
         let members = read_members(text)?;
         check_types(&members)?;
         let required = Required::of(&members)?;
-        let kind = EventType::parse(&required.kind)
-            .ok_or_else(|| Rejection::new(Reason::UnknownType, "type is none of track, identify, page, screen, group and alias"))?;
+        let kind = EventType::parse(&required.kind).ok_or_else(|| {
+            Rejection::new(Reason::UnknownType, "type is none of track, identify, page, screen, group and alias")
+        })?;
         let times = read_times(&members, &required.received_at)?;
         let anonymous_id = members.anonymous_id.string_or_digits();
         let visitor = read_visitor(key, &required.shop_id, anonymous_id.as_deref())?;
@@ -145,14 +146,20 @@ fn read_text(value: Option<&[u8]>) -> Result<&str, Rejection> {
         return Err(Rejection::new(Reason::EmptyValue, error));
     }
     if bytes.len() > MAX_EVENT_BYTES {
-        return Err(Rejection::new(Reason::TooLarge, format!("the value has {} bytes, more than {MAX_EVENT_BYTES}", bytes.len())));
+        return Err(Rejection::new(
+            Reason::TooLarge,
+            format!("the value has {} bytes, more than {MAX_EVENT_BYTES}", bytes.len()),
+        ));
     }
-    str::from_utf8(bytes).map_err(|error| Rejection::new(Reason::NotUtf8, format!("the value is not UTF-8 at byte {}", error.valid_up_to())))
+    str::from_utf8(bytes)
+        .map_err(|error| Rejection::new(Reason::NotUtf8, format!("the value is not UTF-8 at byte {}", error.valid_up_to())))
 }
 
 fn read_members(text: &str) -> Result<Members<'_>, Rejection> {
     members::read(text)
-        .map_err(|malformed| Rejection::new(Reason::NotJson, format!("the value is not JSON at byte {}: {}", malformed.at, malformed.what)))?
+        .map_err(|malformed| {
+            Rejection::new(Reason::NotJson, format!("the value is not JSON at byte {}: {}", malformed.at, malformed.what))
+        })?
         .ok_or_else(|| Rejection::new(Reason::NotObject, "the value is JSON, but no object"))
 }
 
@@ -236,8 +243,12 @@ fn read_times(members: &Members<'_>, received_at: &str) -> Result<Times, Rejecti
 }
 
 fn read_time(name: &str, text: &str) -> Result<i64, Rejection> {
-    timestamp::parse_micros(text)
-        .ok_or_else(|| Rejection::new(Reason::BadTimestamp, format!("{name} is not a time of the form YYYY-MM-DDTHH:MM:SS[.digits] with Z or ±HH:MM")))
+    timestamp::parse_micros(text).ok_or_else(|| {
+        Rejection::new(
+            Reason::BadTimestamp,
+            format!("{name} is not a time of the form YYYY-MM-DDTHH:MM:SS[.digits] with Z or ±HH:MM"),
+        )
+    })
 }
 
 fn read_visitor<'a>(key: &'a str, shop_id: &str, anonymous_id: Option<&str>) -> Result<&'a str, Rejection> {

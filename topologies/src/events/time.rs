@@ -110,9 +110,15 @@ mod tests {
 
     #[test]
     fn rule_03_the_time_that_counts_is_floored_to_milliseconds_and_has_no_lower_limit_but_1970() {
-        for (client_us, occurred_ms, is_before_1970) in
-            [(1_999, 1, false), (1_000, 1, false), (999, 0, false), (0, 0, false), (-1, -1, true), (-1_000, -1, true), (-1_001, -2, true)]
-        {
+        for (client_us, occurred_ms, is_before_1970) in [
+            (1_999, 1, false),
+            (1_000, 1, false),
+            (999, 0, false),
+            (0, 0, false),
+            (-1, -1, true),
+            (-1_000, -1, true),
+            (-1_001, -2, true),
+        ] {
             let times = Times::correct(SECOND, None, Some(client_us));
             assert_eq!((times.occurred_ms, times.is_before_1970()), (occurred_ms, is_before_1970), "{client_us}");
             assert_eq!(times.occurred_us(), occurred_ms * 1_000);
@@ -128,9 +134,14 @@ mod tests {
 
     #[test]
     fn rule_04_skew_is_receipt_minus_sending_floored() {
-        for (received_us, sent_us, skew_ms) in
-            [(5_000, Some(2_000), 3), (5_999, Some(2_000), 3), (2_000, Some(5_000), -3), (2_000, Some(5_001), -4), (2_000, Some(2_001), -1), (7, None, 0)]
-        {
+        for (received_us, sent_us, skew_ms) in [
+            (5_000, Some(2_000), 3),
+            (5_999, Some(2_000), 3),
+            (2_000, Some(5_000), -3),
+            (2_000, Some(5_001), -4),
+            (2_000, Some(2_001), -1),
+            (7, None, 0),
+        ] {
             assert_eq!(Times::correct(received_us, sent_us, Some(0)).clock_skew_ms, skew_ms, "{received_us} − {sent_us:?}");
         }
     }

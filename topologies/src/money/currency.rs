@@ -127,7 +127,8 @@ mod tests {
              ZMW ZWG";
         let expected: Vec<&str> = active.split_whitespace().collect();
         let letters = || b'A'..=b'Z';
-        let all = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| String::from_utf8(vec![a, b, c]).unwrap())));
+        let all = letters()
+            .flat_map(|a| letters().flat_map(move |b| letters().map(move |c| String::from_utf8(vec![a, b, c]).unwrap())));
         let known: Vec<String> = all.filter(|code| Currency::parse(code).is_some()).collect();
         assert_eq!(known, expected);
         assert_eq!(EXPONENTS.iter().filter(|&&exponent| exponent != NO_EXPONENT).count(), expected.len());

@@ -37,7 +37,8 @@ fn rule_22_pages_come_from_the_context_and_for_page_calls_else_from_the_properti
         ("track", context, (Some("/c"), Some("https://c"), Some("https://rc"))),
     ] {
         let json = Json::of(kind).with("event", "\"E\"").with("context", context).with("properties", properties);
-        let found = check(&json, |row| (owned(row.page_path.as_deref()), owned(row.page_url.as_deref()), owned(row.referrer.as_deref())));
+        let found =
+            check(&json, |row| (owned(row.page_path.as_deref()), owned(row.page_url.as_deref()), owned(row.referrer.as_deref())));
         assert_eq!(found, (owned(expected.0), owned(expected.1), owned(expected.2)), "{kind} with {context}");
     }
 }
@@ -51,7 +52,10 @@ fn rule_22_campaign_and_client_come_from_the_context() {
             [row.utm_source.as_deref(), row.utm_medium.as_deref(), row.utm_campaign.as_deref()],
             [Some("news"), Some("mail"), Some("may")]
         );
-        assert_eq!([row.ip.as_deref(), row.user_agent.as_deref(), row.locale.as_deref()], [Some("10.0.0.1"), Some("Moz\"illa"), Some("de-DE")]);
+        assert_eq!(
+            [row.ip.as_deref(), row.user_agent.as_deref(), row.locale.as_deref()],
+            [Some("10.0.0.1"), Some("Moz\"illa"), Some("de-DE")]
+        );
     });
     let wrong = r#"{"campaign":{"source":1,"medium":"","name":"\udead"},"ip":null,"userAgent":["x"],"locale":{}}"#;
     check(&Json::of("page").with("context", wrong), |row| {
@@ -104,7 +108,10 @@ fn rule_23_an_order_id_is_a_string_or_a_whole_number() {
 fn rule_23_product_ids_come_from_the_list_or_else_from_the_one() {
     for (properties, expected) in [
         (r#"{"products":[{"product_id":"b"},{"product_id":"a"},{"product_id":"b"}]}"#, vec!["b", "a", "b"]),
-        (r#"{"products":[{"product_id":"a","sku":"x"},{"sku":"y"},7,null,[{"product_id":"n"}],{"product_id":""},{"product_id":9}]}"#, vec!["a"]),
+        (
+            r#"{"products":[{"product_id":"a","sku":"x"},{"sku":"y"},7,null,[{"product_id":"n"}],{"product_id":""},{"product_id":9}]}"#,
+            vec!["a"],
+        ),
         (r#"{"products":[{"product_id":"\ud800"},{"product_id":"\u00e9"}]}"#, vec!["é"]),
         (r#"{"products":[],"product_id":"p"}"#, vec![]),
         (r#"{"products":[{"x":{"product_id":"deep"}}],"product_id":"p"}"#, vec![]),
@@ -115,7 +122,9 @@ fn rule_23_product_ids_come_from_the_list_or_else_from_the_one() {
         (r#"{"product_id":""}"#, vec![]),
         ("{}", vec![]),
     ] {
-        let found = check(&Json::track("Any").with("properties", properties), |row| row.product_ids.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let found = check(&Json::track("Any").with("properties", properties), |row| {
+            row.product_ids.iter().map(ToString::to_string).collect::<Vec<_>>()
+        });
         assert_eq!(found, expected, "{properties}");
         assert!(check(&Json::of("page").with("properties", properties), |row| row.product_ids.is_empty()), "track only");
     }
@@ -187,7 +196,9 @@ fn rule_24_revenue_is_the_first_usable_of_revenue_and_total() {
 
 #[test]
 fn rule_25_properties_are_the_exact_bytes() {
-    for raw in ["{}", "{ }", "{\"b\":1,\"a\":1.00e+1,\"a\":\"\\u00e9\\ud800\"}", "{\n\t\"x\" : [ 1 , 2 ]\r\n}", "{\"😀\":\"\\/\"}"] {
+    for raw in
+        ["{}", "{ }", "{\"b\":1,\"a\":1.00e+1,\"a\":\"\\u00e9\\ud800\"}", "{\n\t\"x\" : [ 1 , 2 ]\r\n}", "{\"😀\":\"\\/\"}"]
+    {
         let text = Json::of("page").text().replace("\"w\"", &format!("\"w\", \"properties\" :\n {raw} "));
         let row = RawEvent::parse(Some(KEY.as_bytes()), Some(text.as_bytes())).expect("valid").into_clean(0);
         assert_eq!(row.properties, raw);

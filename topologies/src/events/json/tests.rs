@@ -205,11 +205,16 @@ fn nearly_json() -> impl Strategy<Value = String> {
     let document = leaf.prop_recursive(5, 40, 5, move |inner| {
         let member = (string(), space, inner.clone()).prop_map(|(name, space, value)| format!("{name}{space}:{space}{value}"));
         prop_oneof![
-            (prop::collection::vec(inner, 0..5), space).prop_map(|(values, space)| format!("[{space}{}{space}]", values.join(","))),
-            (prop::collection::vec(member, 0..5), space).prop_map(|(members, space)| format!("{{{}{space}}}", members.join(&format!(",{space}")))),
+            (prop::collection::vec(inner, 0..5), space)
+                .prop_map(|(values, space)| format!("[{space}{}{space}]", values.join(","))),
+            (prop::collection::vec(member, 0..5), space)
+                .prop_map(|(members, space)| format!("{{{}{space}}}", members.join(&format!(",{space}")))),
         ]
     });
-    let changes = prop::collection::vec((any::<prop::sample::Index>(), "[\\[\\]{}\",:\\\\0-9eE+\\-.untrfl \u{1}\u{1f}é]{0,2}", any::<bool>()), 0..3);
+    let changes = prop::collection::vec(
+        (any::<prop::sample::Index>(), "[\\[\\]{}\",:\\\\0-9eE+\\-.untrfl \u{1}\u{1f}é]{0,2}", any::<bool>()),
+        0..3,
+    );
     (document, changes).prop_map(|(document, changes)| {
         let mut characters: Vec<char> = document.chars().collect();
         for (at, new, replace) in changes {

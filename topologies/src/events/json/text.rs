@@ -58,7 +58,8 @@ pub(super) fn scan(text: &str, start: usize) -> Result<(Text<'_>, usize), Malfor
         match bytes.get(at) {
             Some(b'"') => return Ok((Text { raw: &text[start..at], at: start, form }, at + 1)),
             Some(b'\\') => {
-                let (length, character) = escape(&bytes[at..]).ok_or(Malformed { at, what: "an escape that JSON doesn't have" })?;
+                let (length, character) =
+                    escape(&bytes[at..]).ok_or(Malformed { at, what: "an escape that JSON doesn't have" })?;
                 at += length;
                 form = if form == Form::Broken || character.is_none() { Form::Broken } else { Form::Escaped };
             }
@@ -107,7 +108,9 @@ fn escape(bytes: &[u8]) -> Option<(usize, Option<char>)> {
             let first = code_unit(bytes)?;
             let second = if (0xd800..0xdc00).contains(&first) { code_unit(&bytes[6..]) } else { None };
             match second {
-                Some(second @ 0xdc00..0xe000) => Some((12, char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)))),
+                Some(second @ 0xdc00..0xe000) => {
+                    Some((12, char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00))))
+                }
                 _ => Some((6, char::from_u32(first))),
             }
         }

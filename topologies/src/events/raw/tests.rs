@@ -46,7 +46,14 @@ fn rule_20_exactly_512_kib_are_read_and_a_byte_more_is_too_large() {
 
 #[test]
 fn rule_15_bytes_that_are_not_utf8_are_told_before_json() {
-    for value in [&b"\xff"[..], b"{\"a\":\"\xc3\"}", b"{\"a\":\"\xed\xa0\x80\"}", b"{\"a\":\"\xf4\x90\x80\x80\"}", b"{\"a\":\"\xc0\xaf\"}", b"{\xfe"] {
+    for value in [
+        &b"\xff"[..],
+        b"{\"a\":\"\xc3\"}",
+        b"{\"a\":\"\xed\xa0\x80\"}",
+        b"{\"a\":\"\xf4\x90\x80\x80\"}",
+        b"{\"a\":\"\xc0\xaf\"}",
+        b"{\xfe",
+    ] {
         assert_eq!(reason(Some(b"k"), Some(value)), Some(Reason::NotUtf8), "{value:?}");
     }
 }
@@ -73,10 +80,10 @@ fn rule_19_what_is_not_json_is_told_before_what_is_no_object() {
         (" [{}] \n".to_owned(), Reason::NotObject),
         ("{}".to_owned(), Reason::MissingField),
     ] {
-        assert_eq!(reason(Some(KEY.as_bytes()), Some(text.as_bytes())), Some(expected), "{:.60}", text);
+        assert_eq!(reason(Some(KEY.as_bytes()), Some(text.as_bytes())), Some(expected), "{text:.60}");
     }
     for text in [deep(126), format!(" \r\n\t{valid} \n"), Json::of("page").with("x", "1e999").text()] {
-        assert_eq!(reason(Some(KEY.as_bytes()), Some(text.as_bytes())), None, "{:.60}", text);
+        assert_eq!(reason(Some(KEY.as_bytes()), Some(text.as_bytes())), None, "{text:.60}");
     }
 }
 
@@ -105,7 +112,11 @@ fn rule_19_a_lone_surrogate_counts_only_at_the_top() {
 
 #[test]
 fn rule_19_of_repeated_top_level_names_the_last_counts() {
-    let json = Json::of("page").with("messageId", "5").repeated("messageId", "\"last\"").repeated("shopId", "7").repeated("shop\\u0049d", "\"s1\"");
+    let json = Json::of("page")
+        .with("messageId", "5")
+        .repeated("messageId", "\"last\"")
+        .repeated("shopId", "7")
+        .repeated("shop\\u0049d", "\"s1\"");
     let text = json.text();
     let event = RawEvent::parse(Some(KEY.as_bytes()), Some(text.as_bytes())).expect("the last ones are valid");
     assert_eq!((&*event.message_id, &*event.shop_id), ("last", "s1"));
@@ -134,7 +145,9 @@ fn rule_17_types_are_checked_at_the_top_only() {
             assert_eq!(verdict(&Json::of("page").with(name, raw)), Err(Reason::WrongType), "{name} = {raw}");
         }
     }
-    for (name, raw) in [("traits", "5"), ("integrations", "[]"), ("name", "{}"), ("groupId", "7"), ("_metadata", "true"), ("x", "1e999")] {
+    for (name, raw) in
+        [("traits", "5"), ("integrations", "[]"), ("name", "{}"), ("groupId", "7"), ("_metadata", "true"), ("x", "1e999")]
+    {
         assert_eq!(verdict(&Json::of("page").with(name, raw)), Ok(()), "nothing is made of {name}");
     }
     let inside = r#"{"page":"x","campaign":[],"library":7,"ip":{},"userAgent":false,"locale":1}"#;
@@ -170,11 +183,16 @@ fn rule_16_required_fields_are_missed() {
 
 #[test]
 fn rule_17_whole_numbers_are_ids_by_their_digits() {
-    for (raw, digits) in [("42", "42"), ("0", "0"), ("-7", "-7"), ("98765432109876543210987654321", "98765432109876543210987654321")] {
+    for (raw, digits) in
+        [("42", "42"), ("0", "0"), ("-7", "-7"), ("98765432109876543210987654321", "98765432109876543210987654321")]
+    {
         let text = Json::of("page").with("anonymousId", raw).with("userId", raw).text();
         let key = format!("s1|{digits}");
         let event = RawEvent::parse(Some(key.as_bytes()), Some(text.as_bytes())).expect("valid");
-        assert_eq!((event.anonymous_id.as_deref(), event.user_id.as_deref(), event.visitor), (Some(digits), Some(digits), digits));
+        assert_eq!(
+            (event.anonymous_id.as_deref(), event.user_id.as_deref(), event.visitor),
+            (Some(digits), Some(digits), digits)
+        );
     }
 }
 
@@ -195,7 +213,9 @@ fn rule_18_the_type_is_exactly_one_of_six() {
 #[test]
 fn rule_05_a_time_that_is_used_must_be_well_formed() {
     for name in ["receivedAt", "sentAt", "originalTimestamp", "timestamp"] {
-        for text in ["yesterday", "2026-08-21", "2026-08-21T10:00:00", "2026-08-21T10:00:60Z", "2026-08-21T24:00:00Z", "1787306400", " "] {
+        for text in
+            ["yesterday", "2026-08-21", "2026-08-21T10:00:00", "2026-08-21T10:00:60Z", "2026-08-21T24:00:00Z", "1787306400", " "]
+        {
             assert_eq!(verdict(&Json::of("page").with(name, &format!("{text:?}"))), Err(Reason::BadTimestamp), "{name} = {text}");
         }
     }
@@ -213,7 +233,10 @@ fn rule_03_an_event_before_1970_has_a_bad_time_and_a_wrong_clock_that_can_be_men
         (page().with("timestamp", "\"1969-12-31T23:59:59.999Z\""), Err(Reason::BadTimestamp)),
         (page().with("timestamp", "\"1970-01-01T00:00:00Z\""), Ok(())),
         (page().with("receivedAt", "\"1969-12-31T23:59:59Z\""), Err(Reason::BadTimestamp)),
-        (page().with("timestamp", "\"1960-01-01T00:00:00Z\"").with("sentAt", "\"2026-08-21T10:00:00Z\""), Err(Reason::BadTimestamp)),
+        (
+            page().with("timestamp", "\"1960-01-01T00:00:00Z\"").with("sentAt", "\"2026-08-21T10:00:00Z\""),
+            Err(Reason::BadTimestamp),
+        ),
         (mended, Ok(())),
     ] {
         assert_eq!(verdict(&json), expected, "{}", json.text());

@@ -97,6 +97,9 @@ impl Session {
 
     fn revenue_rows(&self) -> Vec<RevenueRow> {
         let clamped = |amount: i128| amount.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
-        self.revenue.iter().map(|(currency, amount)| RevenueRow { currency: currency.clone(), amount_minor: clamped(*amount) }).collect()
+        self.revenue
+            .iter()
+            .map(|(currency, amount)| RevenueRow { currency: currency.clone(), amount_minor: clamped(*amount) })
+            .collect()
     }
 }
