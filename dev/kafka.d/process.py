@@ -1,0 +1,97 @@
+"""A process that outlives the command that started it: start, find again, end.
+
+What ties a later command to it is a file with its pid and the moment of its start, since the kernel gives pids out anew:
+a process is ours only if both agree. Linux only, for it reads /proc. It knows nothing of Kafka.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import interrupt
+
+TAIL_LINES = 25
+
+
+def started_at(pid: int) -> str | None:
+    """The kernel's start time of a live process, in ticks since boot; None if there is none or it only waits to be reaped."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The name in parentheses may hold spaces and parentheses itself; what follows the last one has fixed places.
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else fields[19]
+
+
+@dataclass(frozen=True)
+class Process:
+    """One of an instance's processes, running or not; `home` holds its pid file and its log."""
+
+    name: str
+    home: Path
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.home / "pid"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "log"
+
+    def pid(self) -> int | None:
+        """The pid, if the process that was started is alive."""
+        try:
+            pid, start = self._pid_file.read_text().split()
+        except (FileNotFoundError, ValueError):
+            return None
+        return int(pid) if started_at(int(pid)) == start else None
+
+    def start(self, command: list[str], environment: dict[str, str] | None = None) -> None:
+        """Starts it in a session of its own, so that a ctrl-C at the terminal does not reach it."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            child = subprocess.Popen(
+                command,
+                cwd=self.home,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        # A child that died at once is still there to be reaped, so its start time can be read either way.
+        start = started_at(child.pid) or "dead"
+        self._pid_file.write_text(f"{child.pid} {start}\n")
+
+    def send(self, number: signal.Signals) -> bool:
+        """Sends a signal; False if there is no process to get it."""
+        pid = self.pid()
+        if pid is None:
+            return False
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def wait_gone(self, deadline_seconds: float) -> bool:
+        """Waits until it has ended; False if it has not in time."""
+        end = time.monotonic() + deadline_seconds
+        while self.pid() is not None:
+            if time.monotonic() > end:
+                return False
+            interrupt.wait(0.02)
+        self._pid_file.unlink(missing_ok=True)
+        return True
+
+    def log_tail(self) -> str:
+        """The end of its log, indented, for an error message."""
+        try:
+            lines = self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        except FileNotFoundError:
+            lines = ["(no log)"]
+        return "\n".join(f"    {line}" for line in lines)
