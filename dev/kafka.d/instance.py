@@ -11,7 +11,7 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -60,6 +60,10 @@ class Instance:
     def registry(self) -> Process:
         return Process("registry", self.home / "registry")
 
+    def watcher(self) -> Process:
+        """What takes the instance down when its owner has ended; most have none."""
+        return Process("watcher", self.home / "watcher")
+
     def processes(self) -> list[Process]:
         """All of them, running or not."""
         brokers = [self.broker(node) for node in self.nodes]
@@ -91,15 +95,17 @@ class Instance:
             {"QUARKUS_HTTP_HOST": "127.0.0.1", "QUARKUS_HTTP_PORT": str(self.registry_port)},
         )
 
-    def start_missing(self, artifacts: Artifacts) -> None:
-        """Starts whatever does not run."""
+    def start_missing(self, artifacts: Artifacts) -> list[Process]:
+        """Starts whatever does not run, and says what that was."""
+        missing = [process for process in self.processes() if process.pid() is None]
         for node in self.nodes:
-            if self.broker(node).pid() is None:
+            if self.broker(node) in missing:
                 self.start_broker(node, artifacts)
-        if self.registry_port and self.registry().pid() is None:
+        if self.registry() in missing:
             self.start_registry(artifacts)
+        return missing
 
-    def _wait_for(self, what: str, process: Process, answers) -> None:  # noqa: ANN001
+    def _wait_for(self, what: str, process: Process, answers: Callable[[], bool]) -> None:
         end = time.monotonic() + UP_SECONDS
         while not answers():
             if process.pid() is None:
@@ -141,13 +147,15 @@ class Instance:
 
     def remove(self) -> None:
         """Ends everything and deletes the data; since that goes, nothing needs a clean end."""
+        if self.watcher().pid() not in (None, os.getpid()):
+            self.kill(self.watcher())
         for process in self.processes():
             process.send(signal.SIGKILL)
         for process in self.processes():
             self.kill(process)
         ports.release(self._ports(), _reservations())
         # The file that makes it an instance goes last, so that a `down` that was cut short can be repeated.
-        for process in self.processes():
+        for process in [*self.processes(), self.watcher()]:
             shutil.rmtree(process.home, ignore_errors=True)
         (self.home / "instance.json").unlink(missing_ok=True)
         try:
