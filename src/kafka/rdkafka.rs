@@ -41,6 +41,7 @@ mod message;
 mod native;
 #[expect(unsafe_code, reason = "the C client's lists of partitions")]
 mod partitions;
+mod positions;
 #[expect(unsafe_code, reason = "the C client's producers")]
 mod producer;
 #[expect(unsafe_code, reason = "the C client's queues")]

@@ -26,18 +26,14 @@ use crate::record::TopicPartition;
 
 /// How long one look at a closing member takes.
 const CLOSE_STEP: Duration = Duration::from_millis(50);
-/// How long a partition may take to begin fetching before it can seek.
-const SEEK_TIMEOUT: Duration = Duration::from_secs(10);
-const SEEK_PAUSE: Duration = Duration::from_millis(10);
-/// What a seek is refused with before fetching has begun, or while it ends.
-const NOT_FETCHING_YET: [i32; 2] =
-    [Code::RD_KAFKA_RESP_ERR__STATE as i32, Code::RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS as i32];
 
 /// The member's client.
 #[derive(Debug)]
 pub(super) struct RdConsumer {
     fetcher: Fetcher,
     group_id: String,
+    /// Rebalances that were told and not answered.
+    unanswered: usize,
 }
 
 impl RdConsumer {
@@ -47,11 +43,18 @@ impl RdConsumer {
         settings: &ConsumerSettings,
     ) -> Result<Self, KafkaError> {
         let client = Native::new(Role::Consumer, &Settings::consumer(bootstrap_servers, settings), user, &settings.client_id)?;
-        Ok(Self { fetcher: Fetcher::new(Arc::new(client), true), group_id: settings.group_id.clone() })
+        Ok(Self { fetcher: Fetcher::new(Arc::new(client), true), group_id: settings.group_id.clone(), unanswered: 0 })
     }
 
     fn rk(&self) -> *mut rd_kafka_t {
         self.fetcher.client().as_ptr()
+    }
+
+    /// Whether a rebalance was waiting for an answer, which this was.
+    fn answer(&mut self) -> bool {
+        let was_asked = self.unanswered > 0;
+        self.unanswered = self.unanswered.saturating_sub(1);
+        was_asked
     }
 }
 
@@ -63,21 +66,33 @@ impl Consumer for RdConsumer {
     }
 
     fn poll(&mut self, batch: &mut Batch, max_records: usize, wait: Duration) -> Result<(), KafkaError> {
-        self.fetcher.poll(batch, max_records, wait)
+        let told_before = batch.rebalances.len();
+        let result = self.fetcher.poll(batch, max_records, wait);
+        self.unanswered += batch.rebalances.len() - told_before;
+        result
     }
 
     fn incremental_assign(&mut self, partitions: &[(TopicPartition, i64)]) -> Result<(), KafkaError> {
         let list = PartitionList::with_offsets(partitions.iter().map(|(partition, offset)| (partition, *offset)))?;
         // SAFETY: client and list are alive; the list is copied.
         let error = unsafe { Flagged::take(bindings::rd_kafka_incremental_assign(self.rk(), list.as_ptr())) };
-        error.map_or(Ok(()), |error| Err(error.plain("adding partitions")))
+        error.map_or(Ok(()), |error| Err(error.plain("adding partitions")))?;
+        // The client paused all partitions for a rebalance and has resumed them now; the new ones have not begun.
+        let answered = self.answer();
+        if answered {
+            self.fetcher.restore_positions(|partition| partitions.iter().all(|(new, _)| new != partition))?;
+        }
+        self.fetcher.started(partitions);
+        Ok(())
     }
 
     fn incremental_unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), KafkaError> {
         let list = PartitionList::of(partitions)?;
         // SAFETY: client and list are alive; the list is copied.
         let error = unsafe { Flagged::take(bindings::rd_kafka_incremental_unassign(self.rk(), list.as_ptr())) };
-        error.map_or(Ok(()), |error| Err(error.plain("removing partitions")))
+        error.map_or(Ok(()), |error| Err(error.plain("removing partitions")))?;
+        self.fetcher.stopped(partitions);
+        if self.answer() { self.fetcher.restore_positions(|_| true) } else { Ok(()) }
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), KafkaError> {
@@ -91,27 +106,16 @@ impl Consumer for RdConsumer {
         let list = PartitionList::of(partitions)?;
         // SAFETY: client and list are alive.
         check(unsafe { bindings::rd_kafka_resume_partitions(self.rk(), list.as_ptr()) }, "resuming")?;
-        first_error(list.elements(), "resuming")
+        first_error(list.elements(), "resuming")?;
+        self.fetcher.restore_positions(|partition| partitions.contains(partition))
     }
 
     fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<(), KafkaError> {
-        let (deadline, pause) = (Deadline::after(SEEK_TIMEOUT), Queue::new(self.fetcher.client()));
-        loop {
-            let list = PartitionList::with_offsets([(partition, offset)].into_iter())?;
-            // SAFETY: client and list are alive. The answer is waited for, since a partition whose fetching has not begun
-            // refuses to seek.
-            let error = unsafe { Flagged::take(bindings::rd_kafka_seek_partitions(self.rk(), list.as_ptr(), deadline.millis())) };
-            error.map_or(Ok(()), |error| Err(error.plain("seeking")))?;
-            let refused = list.elements().any(|element| NOT_FETCHING_YET.contains(&element.error()));
-            if !refused || deadline.has_passed() {
-                return first_error(list.elements(), "seeking");
-            }
-            pause.poll(SEEK_PAUSE);
-        }
+        self.fetcher.seek(&[(partition.clone(), offset)])
     }
 
     fn slot(&mut self, partition: &TopicPartition) -> Slot {
-        self.fetcher.slots.of(partition)
+        self.fetcher.slot(partition)
     }
 
     fn committed(

@@ -105,6 +105,8 @@ const RETRIABLE: &[Code] = &[
 const UNKNOWN_TOPIC: &[Code] = &[
     Code::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
     Code::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
+    // What a lookup of leaders ends with where there is no such partition.
+    Code::RD_KAFKA_RESP_ERR__NOENT,
     Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
     Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID,
 ];

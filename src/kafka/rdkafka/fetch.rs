@@ -6,15 +6,26 @@ use std::time::Duration;
 
 use rdkafka::bindings::{self, rd_kafka_message_t, rd_kafka_queue_t, rd_kafka_resp_err_t as Code, rd_kafka_topic_t};
 
-use super::errors::{self, kind_of};
+use super::deadline::Deadline;
+use super::errors::{self, Flagged, kind_of};
 use super::message::Message;
 use super::native::Native;
+use super::partitions::{PartitionList, first_error};
+use super::positions::Positions;
+use super::queue::Queue;
 use super::slots::Slots;
 use super::{logging, timeout_millis};
 use crate::kafka::{Batch, FetchedRecord, KafkaError, KafkaErrorKind, Payload, Slot};
+use crate::record::TopicPartition;
 
 const PARTITION_EOF: i32 = Code::RD_KAFKA_RESP_ERR__PARTITION_EOF as i32;
 const MAX_POLL_EXCEEDED: i32 = Code::RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED as i32;
+/// What a seek is refused with before fetching has begun, or while it ends.
+const NOT_FETCHING_YET: [i32; 2] =
+    [Code::RD_KAFKA_RESP_ERR__STATE as i32, Code::RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS as i32];
+/// How long a partition may take to begin fetching before it can seek.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(10);
+const SEEK_PAUSE: Duration = Duration::from_millis(10);
 const GROUP_DENIED: i32 = Code::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED as i32;
 
 /// The queue of a consuming client and what reads it. One owner, one thread.
@@ -23,7 +34,8 @@ pub(super) struct Fetcher {
     queue: NonNull<rd_kafka_queue_t>,
     /// Pointers that one call brings; kept for its memory.
     arrived: Vec<*mut rd_kafka_message_t>,
-    pub(super) slots: Slots,
+    slots: Slots,
+    positions: Positions,
     /// An error that came behind records, told by the next poll.
     failure: Option<KafkaError>,
     client: Arc<Native>,
@@ -52,11 +64,77 @@ impl Fetcher {
         };
         let queue = NonNull::new(queue).expect("a consumer with a group's name has a queue");
         client.context().queue.store(queue.as_ptr(), std::sync::atomic::Ordering::Release);
-        Self { queue, arrived: Vec::new(), slots: Slots::default(), failure: None, client, member }
+        Self { queue, arrived: Vec::new(), slots: Slots::default(), positions: Positions::default(), failure: None, client, member }
     }
 
     pub(super) fn client(&self) -> &Arc<Native> {
         &self.client
+    }
+
+    pub(super) fn slot(&mut self, partition: &TopicPartition) -> Slot {
+        self.slots.of(partition)
+    }
+
+    /// These are read from now on, each from an offset.
+    pub(super) fn started(&mut self, partitions: &[(TopicPartition, i64)]) {
+        for (partition, offset) in partitions {
+            self.positions.start(self.slots.of(partition), *offset);
+        }
+    }
+
+    /// These are read no more.
+    pub(super) fn stopped(&mut self, partitions: &[TopicPartition]) {
+        for partition in partitions {
+            self.positions.stop(self.slots.of(partition));
+        }
+    }
+
+    /// Nothing is read any more.
+    pub(super) fn stopped_all(&mut self) {
+        self.positions.stop_all();
+    }
+
+    /// Continues partitions elsewhere. What was fetched before is dropped by the client: it is of an older version.
+    pub(super) fn seek(&mut self, partitions: &[(TopicPartition, i64)]) -> Result<(), KafkaError> {
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let (deadline, pause) = (Deadline::after(SEEK_TIMEOUT), Queue::new(&self.client));
+        let mut wanted = partitions.to_vec();
+        loop {
+            let list = PartitionList::with_offsets(wanted.iter().map(|(partition, offset)| (partition, *offset)))?;
+            // SAFETY: client and list are alive. The answer is waited for, since a partition whose fetching has not begun
+            // refuses to seek.
+            let error = unsafe {
+                Flagged::take(bindings::rd_kafka_seek_partitions(self.client.as_ptr(), list.as_ptr(), deadline.millis().max(1)))
+            };
+            if let Some(error) = error {
+                return Err(error.plain("seeking"));
+            }
+            let refused: Vec<TopicPartition> = list
+                .elements()
+                .filter(|element| NOT_FETCHING_YET.contains(&element.error()))
+                .map(|element| element.partition())
+                .collect();
+            if refused.is_empty() || deadline.has_passed() {
+                first_error(list.elements(), "seeking")?;
+                self.started(partitions);
+                return Ok(());
+            }
+            wanted.retain(|(partition, _)| refused.contains(partition));
+            pause.poll(SEEK_PAUSE);
+        }
+    }
+
+    /// Takes these back to where the caller stands, after the client may have resumed them from where it thinks that they stand.
+    pub(super) fn restore_positions(&mut self, concerned: impl Fn(&TopicPartition) -> bool) -> Result<(), KafkaError> {
+        let stand: Vec<(TopicPartition, i64)> = self
+            .positions
+            .known()
+            .map(|(slot, next)| (self.slots.partition(slot).clone(), next))
+            .filter(|(partition, _)| concerned(partition))
+            .collect();
+        self.seek(&stand)
     }
 
     /// Takes what has arrived, and waits for the first if nothing has.
@@ -123,6 +201,9 @@ impl Fetcher {
             if message.error() == 0 {
                 let slot = self.slot_of(&message, recent);
                 let (offset, timestamp) = (message.offset(), message.timestamp());
+                if !self.positions.pass(slot, offset) {
+                    continue;
+                }
                 batch.records.push(FetchedRecord::new(slot, offset, timestamp, Payload::Rdkafka(message)));
             } else {
                 self.event(&message, batch);
@@ -150,7 +231,9 @@ impl Fetcher {
         let code = message.error();
         if code == PARTITION_EOF {
             let slot = self.lookup(message);
-            batch.ends.push((slot, message.offset()));
+            if self.positions.pass_end(slot, message.offset()) {
+                batch.ends.push((slot, message.offset()));
+            }
             return;
         }
         let text = if message.topic().is_null() {

@@ -37,7 +37,10 @@ impl Reader for RdReader {
         let list = PartitionList::with_offsets(partitions.iter().map(|(partition, offset)| (partition, *offset)))?;
         // SAFETY: client and list are alive; the list is copied.
         let code = unsafe { rd_kafka_assign(self.fetcher.client().as_ptr(), list.as_ptr()) };
-        check(code, "assigning partitions to a reader")
+        check(code, "assigning partitions to a reader")?;
+        self.fetcher.stopped_all();
+        self.fetcher.started(partitions);
+        Ok(())
     }
 
     fn poll(&mut self, batch: &mut Batch, max_records: usize, wait: Duration) -> Result<(), KafkaError> {
@@ -45,7 +48,7 @@ impl Reader for RdReader {
     }
 
     fn slot(&mut self, partition: &TopicPartition) -> Slot {
-        self.fetcher.slots.of(partition)
+        self.fetcher.slot(partition)
     }
 
     fn watermarks(

@@ -10,6 +10,7 @@ use crate::record::TopicPartition;
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     by_partition: HashMap<TopicPartition, Slot, FixedState>,
+    partitions: Vec<TopicPartition>,
 }
 
 /// Hashes as a [`TopicPartition`] does.
@@ -34,9 +35,15 @@ impl Slots {
         if let Some(slot) = self.by_partition.get(&Named { topic, partition }) {
             return *slot;
         }
-        let slot = Slot(u32::try_from(self.by_partition.len()).expect("fewer partitions than 2^32"));
-        self.by_partition.insert(TopicPartition::new(topic, partition), slot);
+        let slot = Slot(u32::try_from(self.partitions.len()).expect("fewer partitions than 2^32"));
+        let partition = TopicPartition::new(topic, partition);
+        self.partitions.push(partition.clone());
+        self.by_partition.insert(partition, slot);
         slot
+    }
+
+    pub(super) fn partition(&self, slot: Slot) -> &TopicPartition {
+        &self.partitions[slot.0 as usize]
     }
 }
 
@@ -53,6 +60,7 @@ mod tests {
         for (topic, partition, slot) in table {
             assert_eq!(slots.of(&TopicPartition::new(topic, partition)), Slot(slot));
             assert_eq!(slots.of_named(topic, partition), Slot(slot));
+            assert_eq!(slots.partition(Slot(slot)), &TopicPartition::new(topic, partition));
         }
     }
 }

@@ -11,8 +11,13 @@ use rdkafka::bindings::{
 use super::request::{Request, no_options, pointers};
 use super::topics::Freed;
 use crate::kafka::rdkafka::errors::{Flagged, c_string, config_resource_code, from_code, text};
+use crate::kafka::rdkafka::deadline::Deadline;
 use crate::kafka::rdkafka::native::Native;
+use crate::kafka::rdkafka::queue::Queue;
 use crate::kafka::{KafkaError, KafkaErrorKind};
+
+const SPREAD_PAUSE: Duration = Duration::from_millis(20);
+const SPREAD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The settings of a topic in force.
 pub(super) fn describe(client: &Native, topic: &str, timeout: Duration) -> Result<BTreeMap<String, String>, KafkaError> {
@@ -53,8 +58,28 @@ fn read_config(answer: *mut rd_kafka_event_t, doing: &str) -> Result<BTreeMap<St
     Ok(config)
 }
 
-/// Sets settings of a topic and leaves the others as they are.
+/// Sets settings of a topic, leaves the others as they are, and waits a little for brokers to show it: they learn of it shortly
+/// after the controller has answered.
 pub(super) fn alter(
+    client: &Native,
+    topic: &str,
+    config: &BTreeMap<String, String>,
+    timeout: Duration,
+) -> Result<(), KafkaError> {
+    let (deadline, pause) = (Deadline::after(timeout.min(SPREAD_TIMEOUT)), Queue::new(client));
+    set(client, topic, config, timeout)?;
+    // A value may be spelt in more than one way, so nothing is concluded from a difference.
+    while !deadline.has_passed() {
+        let shown = describe(client, topic, deadline.remaining())?;
+        if config.iter().all(|(key, value)| shown.get(key) == Some(value)) {
+            break;
+        }
+        pause.poll(SPREAD_PAUSE);
+    }
+    Ok(())
+}
+
+fn set(
     client: &Native,
     topic: &str,
     config: &BTreeMap<String, String>,
