@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+pub mod avro;
+mod json;
 mod primitives;
 
+pub use json::JsonSerde;
 pub use primitives::{BytesSerde, I64Serde, NullableSerde, StringSerde, UnitSerde};
 
 /// What flows on an edge.
@@ -57,19 +60,32 @@ pub trait DefaultSerde: Data {
 
 /// Bytes that are not a value of the type, or a value that has no bytes.
 ///
-/// A record whose key or value fails ends in the dead-letter topic with `reason`.
+/// A record whose key or value fails ends in the dead-letter topic with `reason`, unless the error is [retriable](Self::is_retriable).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SerdeError {
     /// One of the application's closed set of reasons.
     pub reason: &'static str,
     /// What is wrong, for a person.
     pub message: String,
+    is_retriable: bool,
 }
 
 impl SerdeError {
     /// An error with a reason and a sentence.
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self { reason, message: message.into(), is_retriable: false }
+    }
+
+    /// What the serde depends on does not answer, such as a schema registry asked for an unknown schema id.
+    ///
+    /// It says nothing about the record, which must wait, and must not be dead-lettered. The reason is `internal`.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self { reason: "internal", message: message.into(), is_retriable: true }
+    }
+
+    /// Whether the same bytes may be read later.
+    pub const fn is_retriable(&self) -> bool {
+        self.is_retriable
     }
 }
 

@@ -17,6 +17,11 @@ pub trait Clock: fmt::Debug + Send + Sync {
 
     /// Waits. A virtual clock moves itself on and returns at once.
     fn sleep(&self, duration: Duration);
+
+    /// Whether its time passes while nobody does anything. Waiting for something to happen makes sense only then.
+    fn moves_by_itself(&self) -> bool {
+        true
+    }
 }
 
 /// The machine's clock.
@@ -59,5 +64,9 @@ impl Clock for VirtualClock {
 
     fn sleep(&self, duration: Duration) {
         self.advance(duration);
+    }
+
+    fn moves_by_itself(&self) -> bool {
+        false
     }
 }

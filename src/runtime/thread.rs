@@ -240,7 +240,7 @@ impl StreamThread {
             let mut task = Task::new(&self.shared.topology, id.clone(), state, &settings)?;
             for (partition, offset) in &restoring.inputs {
                 let queue = task.inputs.iter_mut().find(|queue| queue.partition == *partition);
-                queue.expect("a task has a queue for each of its inputs").start_at((*offset).max(0));
+                queue.expect("a task has a queue for each of its inputs").start_at(*offset);
             }
             for (partition, record) in restoring.early {
                 let queue = task.inputs.iter_mut().find(|queue| queue.partition == partition);

@@ -11,6 +11,9 @@ use crate::kafka::{CommittedOffset, FetchedRecord};
 use crate::processor::ProcessError;
 use crate::record::{Timestamp, TopicPartition};
 
+/// A position that nothing is known of yet; it is not committed.
+const UNKNOWN: i64 = -1;
+
 /// How long a task with an empty queue waits before it goes on without it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Idling {
@@ -46,7 +49,7 @@ pub(crate) struct InputQueue {
     loaded: Option<(FetchedRecord, Timestamp)>,
     /// The next offset to be queued; what comes below it has come before.
     expected: i64,
-    /// The next offset to be processed: what a commit says.
+    /// The next offset to be processed: what a commit says. `UNKNOWN` until the log's start or end has told.
     position: i64,
     committed: i64,
     /// The end of the partition as last reported.
@@ -83,9 +86,10 @@ impl InputQueue {
         }
     }
 
-    /// Begins at an offset.
+    /// Begins at an offset, or, if that is negative, wherever the log begins or ends: the first record or end tells.
     pub(crate) fn start_at(&mut self, offset: i64) {
-        (self.expected, self.position, self.committed) = (offset, offset, offset);
+        let known = offset.max(UNKNOWN);
+        (self.expected, self.position, self.committed) = (offset.max(0), known, known);
     }
 
     /// Queues a record, unless it has come before.
@@ -245,7 +249,7 @@ impl Inputs {
     }
 
     pub(crate) fn positions(&self, metadata: &str) -> impl Iterator<Item = (TopicPartition, CommittedOffset)> {
-        self.queues.iter().map(move |queue| {
+        self.queues.iter().filter(|queue| queue.position > UNKNOWN).map(move |queue| {
             (queue.partition.clone(), CommittedOffset { offset: queue.position, metadata: metadata.to_owned() })
         })
     }

@@ -6,6 +6,7 @@
 pub(crate) mod front;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use self::front::Front;
 use crate::backend::Backend;
@@ -142,8 +143,8 @@ impl Dedup {
         let mut writes = Vec::new();
         for kept in &self.changes {
             let hour = i64::from(kept.hour);
-            if !self.buckets.contains_key(&hour) {
-                self.buckets.insert(hour, from);
+            if let Entry::Vacant(bucket) = self.buckets.entry(hour) {
+                bucket.insert(from);
                 writes.push(metadata::bucket(number, hour, Some(from)));
             }
         }

@@ -100,17 +100,14 @@ impl Metadata {
         let mut plan = Plan::default();
         let mut next_number = self.catalogue.values().map(|entry| entry.number + 1).max().unwrap_or(0);
         for (index, spec) in specs.iter().enumerate() {
-            match self.catalogue.get(&spec.name) {
-                Some(entry) => {
-                    entry.check(spec)?;
-                    plan.retouched |= entry.kind != spec.kind;
-                    plan.numbers.push(entry.number);
-                }
-                None => {
-                    plan.new.push(index);
-                    plan.numbers.push(next_number);
-                    next_number += 1;
-                }
+            if let Some(entry) = self.catalogue.get(&spec.name) {
+                entry.check(spec)?;
+                plan.retouched |= entry.kind != spec.kind;
+                plan.numbers.push(entry.number);
+            } else {
+                plan.new.push(index);
+                plan.numbers.push(next_number);
+                next_number += 1;
             }
         }
         let is_gone = |name: &&String| specs.iter().all(|spec| spec.name != **name);

@@ -47,6 +47,17 @@ impl Slot {
 /// The dirty keys of one family in order; kept only from the family's first scan on.
 type DirtyOrder = RefCell<Option<BTreeMap<Box<[u8]>, u32>>>;
 
+/// What the overlay knows of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known<'a> {
+    /// The newest value.
+    Value(&'a [u8]),
+    /// The transaction has deleted the key.
+    Deleted,
+    /// The disk has the newest value, if there is one.
+    Nothing,
+}
+
 /// Dirty and clean entries of all families.
 #[derive(Debug)]
 pub(crate) struct Overlay {
@@ -81,12 +92,14 @@ impl Overlay {
         }
     }
 
-    /// What is known of a key: `Some(None)` is a delete, `None` is "ask the disk".
-    pub(crate) fn get(&self, family: Family, key: &[u8]) -> Option<Option<&[u8]>> {
-        let index = self.find(self.hash(family, key), family, key)?;
+    /// What is known of a key without asking the disk.
+    pub(crate) fn get(&self, family: Family, key: &[u8]) -> Known<'_> {
+        let Some(index) = self.find(self.hash(family, key), family, key) else {
+            return Known::Nothing;
+        };
         let slot = &self.slots[index as usize];
         slot.referenced.set(true);
-        Some(slot.value.as_deref())
+        slot.value.as_deref().map_or(Known::Deleted, Known::Value)
     }
 
     /// Changes a key; a change to what the slot already holds is none.

@@ -10,6 +10,9 @@ use crate::layout::session::{self as layout, BadSessions, Session};
 use crate::spec::{StoreId, StoreKind};
 use crate::task_state::TaskState;
 
+/// What is called with the key, the start, the end and the value of sessions.
+pub type VisitSession<'a> = dyn FnMut(&[u8], i64, i64, &[u8]) + 'a;
+
 /// Session stores.
 impl TaskState {
     /// Visits the sessions of a key that end at or after `earliest_end_ms` and start at or before `latest_start_ms`, in order of (start, end).
@@ -72,7 +75,7 @@ impl TaskState {
     }
 
     /// Visits the sessions of all keys, in order of (key, start, end).
-    pub fn session_all(&self, store: StoreId, visit: &mut dyn FnMut(&[u8], i64, i64, &[u8])) -> Result<(), StateError> {
+    pub fn session_all(&self, store: StoreId, visit: &mut VisitSession<'_>) -> Result<(), StateError> {
         self.check_session(store)?;
         let mut outcome = Ok(());
         self.scan_family(Self::family(store), (Bound::Unbounded, Bound::Unbounded), &mut |key, packed| {
@@ -133,7 +136,7 @@ impl TaskState {
     }
 }
 
-fn visit_all(key: &[u8], packed: &[u8], visit: &mut dyn FnMut(&[u8], i64, i64, &[u8])) -> Result<(), BadSessions> {
+fn visit_all(key: &[u8], packed: &[u8], visit: &mut VisitSession<'_>) -> Result<(), BadSessions> {
     let mut sessions = layout::sessions(packed)?;
     while let Some(session) = sessions.next()? {
         visit(key, session.start_ms, session.end_ms, session.value);

@@ -11,6 +11,7 @@ mod scan;
 use std::path::Path;
 use std::time::Duration;
 
+pub use self::apply::EmitChange;
 pub use self::open::OpenOptions;
 pub use self::restore::LogRecord;
 use crate::backend::{Backend, Family, FlushWait, Usage};
@@ -19,7 +20,7 @@ use crate::error::StateError;
 use crate::expiry::ExpiryMark;
 use crate::limits::{FLUSH_AFTER, FLUSH_AFTER_BYTES, IDLE_STAMP_AFTER};
 use crate::metadata;
-use crate::overlay::Overlay;
+use crate::overlay::{Known, Overlay};
 use crate::rocks;
 use crate::spec::{LogPosition, StoreId, StoreSpec};
 use crate::value_ref::ValueRef;
@@ -223,8 +224,9 @@ impl TaskState {
     /// The newest value: the transaction's, else the one on disk.
     pub(crate) fn read(&self, family: Family, key: &[u8]) -> Result<Option<ValueRef<'_>>, StateError> {
         match self.overlay.get(family, key) {
-            Some(known) => Ok(known.map(ValueRef::slice)),
-            None => self.backend.get(family, key),
+            Known::Value(value) => Ok(Some(ValueRef::slice(value))),
+            Known::Deleted => Ok(None),
+            Known::Nothing => self.backend.get(family, key),
         }
     }
 }

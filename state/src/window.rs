@@ -11,6 +11,9 @@ use crate::value_ref::ValueRef;
 
 const LAST_MS_OF_HOUR: i64 = 3_599_999;
 
+/// What is called with the key, the start and the value of windows.
+pub type VisitWindow<'a> = dyn FnMut(&[u8], i64, &[u8]) + 'a;
+
 /// Window stores.
 impl TaskState {
     /// The value of a key's window.
@@ -51,11 +54,11 @@ impl TaskState {
         &self,
         store: StoreId,
         key: &[u8],
-        starts_ms: RangeInclusive<i64>,
+        range_ms: RangeInclusive<i64>,
         visit: &mut dyn FnMut(i64, &[u8]),
     ) -> Result<(), StateError> {
         self.check_window(store)?;
-        let (from, to) = (layout::encode(key, *starts_ms.start()), layout::encode(key, *starts_ms.end()));
+        let (from, to) = (layout::encode(key, *range_ms.start()), layout::encode(key, *range_ms.end()));
         let mut is_damaged = false;
         self.scan_family(Self::family(store), (Bound::Included(&from), Bound::Included(&to)), &mut |entry, value| {
             match layout::decode(entry) {
@@ -71,14 +74,14 @@ impl TaskState {
     pub fn window_all(
         &self,
         store: StoreId,
-        starts_ms: RangeInclusive<i64>,
-        visit: &mut dyn FnMut(&[u8], i64, &[u8]),
+        range_ms: RangeInclusive<i64>,
+        visit: &mut VisitWindow<'_>,
     ) -> Result<(), StateError> {
         self.check_window(store)?;
         let mut is_damaged = false;
         self.scan_family(Self::family(store), (Bound::Unbounded, Bound::Unbounded), &mut |entry, value| {
             match layout::decode(entry) {
-                Some((key, start_ms)) if starts_ms.contains(&start_ms) => visit(key, start_ms, value),
+                Some((key, start_ms)) if range_ms.contains(&start_ms) => visit(key, start_ms, value),
                 Some(_) => {}
                 None => is_damaged = true,
             }

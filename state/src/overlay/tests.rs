@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use super::Overlay;
+use super::{Known, Overlay};
 use crate::backend::Family;
 
 const F: Family = Family(0);
@@ -33,9 +33,9 @@ fn a_rollback_restores_absent_clean_and_dirty_slots() {
         overlay.put(F, b"absent", Some(b"3"));
         overlay.put(G, b"absent", None);
         overlay.rollback_record();
-        assert_eq!(overlay.get(F, b"clean"), Some(Some(&b"1"[..])));
-        assert_eq!(overlay.get(F, b"dirty"), Some(Some(&b"2"[..])));
-        assert_eq!(overlay.get(F, b"absent"), None);
+        assert_eq!(overlay.get(F, b"clean"), Known::Value(b"1"));
+        assert_eq!(overlay.get(F, b"dirty"), Known::Value(b"2"));
+        assert_eq!(overlay.get(F, b"absent"), Known::Nothing);
         assert_eq!(changes(&overlay, F), [(b"dirty".to_vec(), Some(b"2".to_vec()))]);
         assert_eq!(changes(&overlay, G), []);
         assert_eq!((overlay.dirty_bytes(), overlay.clean_bytes()), before);
@@ -49,8 +49,8 @@ fn settled_entries_stay_readable_and_deletes_do_not() {
     overlay.put(F, b"b", None);
     overlay.settle();
     assert!(!overlay.is_dirty());
-    assert_eq!(overlay.get(F, b"a"), Some(Some(&b"1"[..])));
-    assert_eq!(overlay.get(F, b"b"), None);
+    assert_eq!(overlay.get(F, b"a"), Known::Value(b"1"));
+    assert_eq!(overlay.get(F, b"b"), Known::Nothing);
     assert_eq!(overlay.dirty_bytes(), 0);
 }
 
@@ -61,8 +61,8 @@ fn a_discard_drops_the_changes_even_of_an_open_record() {
     overlay.begin_record();
     overlay.put(F, b"b", Some(b"1"));
     overlay.discard();
-    assert_eq!(overlay.get(F, b"a"), None);
-    assert_eq!(overlay.get(F, b"b"), None);
+    assert_eq!(overlay.get(F, b"a"), Known::Nothing);
+    assert_eq!(overlay.get(F, b"b"), Known::Nothing);
     assert!(!overlay.is_dirty() && overlay.dirty_bytes() == 0 && !overlay.is_record_open());
 }
 
@@ -77,7 +77,7 @@ fn clean_entries_keep_to_their_bytes_and_the_used_ones_stay() {
         overlay.put(F, b"hot", Some(&round.to_be_bytes()));
         overlay.settle();
         assert!(overlay.clean_bytes() <= 20_000, "round {round}");
-        assert!(overlay.get(F, b"hot").is_some(), "round {round}");
+        assert_ne!(overlay.get(F, b"hot"), Known::Nothing, "round {round}");
     }
 }
 

@@ -2,14 +2,19 @@
 
 use super::TaskState;
 use crate::backend::Write;
+use crate::dedup::Dedup;
 use crate::error::StateError;
+use crate::expiry::ExpiryMark;
 use crate::metadata::{self, MetaWrite};
 use crate::spec::{LogPosition, StoreId};
+
+/// What is called with the store, the key and the value (`None` deletes) of changes.
+pub type EmitChange<'a> = dyn FnMut(StoreId, &[u8], Option<&[u8]>) + 'a;
 
 impl TaskState {
     /// Calls `emit` with the log's record of every change of the transaction: one per changed key, `None` deletes; identities come packed. The order depends on nothing but
     /// the changes. Stores without a log are left out, and so is what a restore can derive.
-    pub fn log_changes(&self, emit: &mut dyn FnMut(StoreId, &[u8], Option<&[u8]>)) {
+    pub fn log_changes(&self, emit: &mut EmitChange<'_>) {
         for change in self.overlay.sorted_changes() {
             let is_logged = self.specs.get(usize::from(change.family.0)).is_some_and(|spec| spec.logged);
             if is_logged {
@@ -28,8 +33,7 @@ impl TaskState {
     pub fn apply(&mut self, positions: &[(StoreId, LogPosition)], now_ms: i64) -> Result<(), StateError> {
         assert!(!self.overlay.is_record_open(), "a transaction is applied between records");
         let metadata = self.transaction_metadata(positions, now_ms);
-        let identities: Vec<_> =
-            self.dedups.iter().map(|dedup| dedup.as_ref().map_or_else(Vec::new, |dedup| dedup.entries())).collect();
+        let identities: Vec<_> = self.dedups.iter().map(|dedup| dedup.as_ref().map_or_else(Vec::new, Dedup::entries)).collect();
         let mut writes = self.overlay.sorted_changes();
         for (index, entries) in identities.iter().enumerate() {
             let family = Self::family(StoreId(index as u16));
@@ -67,7 +71,7 @@ impl TaskState {
                 dedup.settle();
             }
         }
-        self.expiry.iter_mut().for_each(crate::expiry::ExpiryMark::settle);
+        self.expiry.iter_mut().for_each(ExpiryMark::settle);
         for (store, position) in positions {
             self.positions[usize::from(store.0)] = Some(position.clone());
         }

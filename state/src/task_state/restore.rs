@@ -145,6 +145,6 @@ impl TaskState {
 /// Sorts by key and keeps the last of equal ones.
 fn keep_last<T, K: Ord>(entries: &mut Vec<T>, key: impl Fn(&T) -> K) {
     entries.reverse();
-    entries.sort_by(|a, b| key(a).cmp(&key(b)));
+    entries.sort_by_key(&key);
     entries.dedup_by(|later, first| key(later) == key(first));
 }

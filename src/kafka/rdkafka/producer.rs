@@ -1,0 +1,300 @@
+//! A producer, transactional or not. Values go out from an arena; commits wait in steps of a millisecond, not of ten or a hundred.
+
+use std::collections::BTreeMap;
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::bindings::{
+    self, rd_kafka_error_t, rd_kafka_message_t, rd_kafka_resp_err_t as Code, rd_kafka_t, rd_kafka_vtype_t as Type, rd_kafka_vu_s,
+    rd_kafka_vu_s__bindgen_ty_1 as Value, rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 as Memory,
+};
+
+use super::arena::Arena;
+use super::config::Settings;
+use super::context::Context;
+use super::deadline::Deadline;
+use super::destinations::ProducingClient;
+use super::errors::{Flagged, from_code, kind_of};
+use super::group::RdGroupMetadata;
+use super::headers::OutgoingHeaders;
+use super::native::{Native, Role};
+use super::partitions::PartitionList;
+use crate::kafka::{
+    CommittedOffset, GroupMetadata, KafkaError, KafkaErrorKind, Outgoing, Producer, ProducerSettings,
+};
+use crate::record::TopicPartition;
+
+/// How often a flush looks whether it is done. The C client's own flush looks every 10 ms, which would be most of a commit.
+const FLUSH_STEP: Duration = Duration::from_millis(1);
+/// How long a send waits at a time for room in the queue.
+const QUEUE_FULL_STEP: Duration = Duration::from_millis(5);
+
+const QUEUE_FULL: i32 = Code::RD_KAFKA_RESP_ERR__QUEUE_FULL as i32;
+
+/// The producer's client. Fields are dropped in this order: the arena after the client that points into it.
+#[derive(Debug)]
+pub(super) struct RdProducer {
+    client: ProducingClient,
+    arena: Arena,
+    transactional: bool,
+}
+
+impl RdProducer {
+    pub(super) fn new(
+        bootstrap_servers: &str,
+        user: &BTreeMap<String, String>,
+        settings: &ProducerSettings,
+    ) -> Result<Self, KafkaError> {
+        let native = Native::new(Role::Producer, &Settings::producer(bootstrap_servers, settings), user, &settings.client_id)?;
+        Ok(Self {
+            client: ProducingClient::new(native),
+            arena: Arena::new(settings.queue_max_bytes),
+            transactional: settings.transactional_id.is_some(),
+        })
+    }
+
+    fn rk(&self) -> *mut rd_kafka_t {
+        self.client.native().as_ptr()
+    }
+
+    fn context(&self) -> &Context {
+        self.client.native().context()
+    }
+
+    /// Waits until nothing is queued or under way. Failures of single records are the caller's to look up.
+    fn drain(&self, deadline: &Deadline) -> Result<(), KafkaError> {
+        loop {
+            // SAFETY: the client is alive; delivery callbacks run within the call.
+            let code = unsafe { bindings::rd_kafka_flush(self.rk(), deadline.millis_at_most(FLUSH_STEP)) };
+            if code == Code::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return Ok(());
+            }
+            if code != Code::RD_KAFKA_RESP_ERR__TIMED_OUT {
+                return Err(from_code(code as i32, "flushing"));
+            }
+            if deadline.has_passed() {
+                return Err(KafkaError::new(KafkaErrorKind::Timeout, "flushing: not all records were acknowledged in time"));
+            }
+        }
+    }
+
+    fn take_failure(&self) -> Option<KafkaError> {
+        self.context().first_failure.lock().expect("no panic while the lock is held").take()
+    }
+
+    /// Records can be forgotten once none is queued or under way.
+    fn recycle(&mut self) {
+        // SAFETY: the client is alive.
+        if unsafe { bindings::rd_kafka_outq_len(self.rk()) } == 0 {
+            self.arena.reset();
+        }
+    }
+
+    /// Queues once; `None` if the queue is full.
+    fn try_produce(&self, vector: &[rd_kafka_vu_s], topic: &str) -> Option<Result<(), KafkaError>> {
+        // SAFETY: client, topic handle and headers are alive; the key is copied, and the value lies in the arena, which is reset
+        // only when nothing is queued or under way, and freed only after the client is destroyed.
+        let error = unsafe { Flagged::take(bindings::rd_kafka_produceva(self.rk(), vector.as_ptr(), vector.len())) };
+        match error {
+            None => Some(Ok(())),
+            Some(error) if error.code == QUEUE_FULL => None,
+            Some(error) => Some(Err(self.refused(&error, topic))),
+        }
+    }
+
+    fn refused(&self, error: &Flagged, topic: &str) -> KafkaError {
+        let doing = format!("sending to {topic}");
+        match kind_of(error.code) {
+            KafkaErrorKind::RecordRefused => error.plain(&doing),
+            _ if self.transactional => match error.code {
+                // A transaction that has failed refuses further records until it is aborted.
+                code if code == Code::RD_KAFKA_RESP_ERR__STATE as i32 => {
+                    KafkaError::new(KafkaErrorKind::Abortable, format!("{doing}: {}", error.text))
+                }
+                _ => match error.plain(&doing) {
+                    plain if matches!(plain.kind, KafkaErrorKind::Retriable | KafkaErrorKind::Timeout) => {
+                        KafkaError::new(KafkaErrorKind::Abortable, plain.message)
+                    }
+                    plain => plain,
+                },
+            },
+            _ => error.plain(&doing),
+        }
+    }
+}
+
+/// The value of one field of a record, for the C client.
+fn field(vtype: Type, value: Value) -> rd_kafka_vu_s {
+    rd_kafka_vu_s { vtype, u: value }
+}
+
+fn memory(bytes: Option<(*const u8, usize)>) -> Value {
+    let (pointer, size) = bytes.unwrap_or((ptr::null(), 0));
+    Value { mem: Memory { ptr: pointer.cast_mut().cast::<c_void>(), size } }
+}
+
+/// The C client stamps records of time 0 with the current time, so they go out a millisecond later; times before 1970 are no
+/// times to Kafka.
+fn timestamp_of(record: &Outgoing<'_>) -> Result<i64, KafkaError> {
+    let millis = record.timestamp.as_millis();
+    if millis < 0 {
+        let message = format!("sending to {}: {millis} ms is before 1970, which Kafka cannot store", record.topic);
+        return Err(KafkaError::new(KafkaErrorKind::RecordRefused, message));
+    }
+    Ok(millis.max(1))
+}
+
+impl Producer for RdProducer {
+    fn init_transactions(&mut self, timeout: Duration) -> Result<(), KafkaError> {
+        let deadline = Deadline::after(timeout);
+        loop {
+            // SAFETY: the client is alive.
+            let error = unsafe { Flagged::take(bindings::rd_kafka_init_transactions(self.rk(), deadline.millis())) };
+            match error {
+                None => return Ok(()),
+                Some(error) => {
+                    let error = error.transactional("starting a transactional producer");
+                    if error.kind != KafkaErrorKind::Retriable || deadline.has_passed() {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), KafkaError> {
+        self.client.destinations.forget_positions();
+        drop(self.take_failure());
+        // SAFETY: the client is alive.
+        let error = unsafe { bindings::rd_kafka_begin_transaction(self.rk()) };
+        flagged(error, "beginning a transaction")
+    }
+
+    fn send(&mut self, record: &Outgoing<'_>, timeout: Duration) -> Result<(), KafkaError> {
+        let timestamp = timestamp_of(record)?;
+        let topic = self.client.topic(record.topic)?;
+        let opaque = if record.track {
+            self.client.destinations.position(record.topic, record.partition)
+        } else {
+            ptr::null_mut()
+        };
+        let value = record.value.map(|value| (self.arena.copy(value), value.len()));
+        let headers = OutgoingHeaders::new(record.headers);
+        let vector = [
+            field(Type::RD_KAFKA_VTYPE_RKT, Value { rkt: topic.as_ptr() }),
+            field(Type::RD_KAFKA_VTYPE_PARTITION, Value { i32_: record.partition }),
+            field(Type::RD_KAFKA_VTYPE_TIMESTAMP, Value { i64_: timestamp }),
+            field(Type::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: opaque }),
+            field(Type::RD_KAFKA_VTYPE_KEY, memory(record.key.map(|key| (key.as_ptr(), key.len())))),
+            field(Type::RD_KAFKA_VTYPE_VALUE, memory(value)),
+            field(
+                Type::RD_KAFKA_VTYPE_HEADERS,
+                Value { headers: headers.as_ref().map_or(ptr::null_mut(), OutgoingHeaders::as_ptr) },
+            ),
+        ];
+        let mut waiting: Option<Deadline> = None;
+        loop {
+            if let Some(result) = self.try_produce(&vector, record.topic) {
+                if let (Ok(()), Some(headers)) = (&result, headers) {
+                    headers.taken();
+                }
+                return result;
+            }
+            let deadline = waiting.get_or_insert_with(|| Deadline::after(timeout));
+            if deadline.has_passed() {
+                let message = format!("sending to {}: the queue stayed full", record.topic);
+                return Err(KafkaError::new(KafkaErrorKind::Retriable, message));
+            }
+            // SAFETY: the client is alive; delivery callbacks run within the call.
+            unsafe { bindings::rd_kafka_poll(self.rk(), deadline.millis_at_most(QUEUE_FULL_STEP)) };
+        }
+    }
+
+    fn flush(&mut self, timeout: Duration) -> Result<(), KafkaError> {
+        self.drain(&Deadline::after(timeout))?;
+        if !self.transactional {
+            self.recycle();
+        }
+        self.take_failure().map_or(Ok(()), Err)
+    }
+
+    fn send_offsets(
+        &mut self,
+        offsets: &[(TopicPartition, CommittedOffset)],
+        group: &dyn GroupMetadata,
+        timeout: Duration,
+    ) -> Result<(), KafkaError> {
+        let (list, group) = (PartitionList::with_committed(offsets)?, RdGroupMetadata::from_port(group)?);
+        // SAFETY: everything is alive, and copied.
+        let error = unsafe {
+            let millis = super::timeout_millis(timeout);
+            bindings::rd_kafka_send_offsets_to_transaction(self.rk(), list.as_ptr(), group.as_ptr(), millis)
+        };
+        flagged(error, "adding offsets to the transaction")
+    }
+
+    fn commit(&mut self, timeout: Duration) -> Result<(), KafkaError> {
+        let deadline = Deadline::after(timeout);
+        self.drain(&deadline)?;
+        // SAFETY: the client is alive.
+        let error = unsafe { bindings::rd_kafka_commit_transaction(self.rk(), deadline.millis().max(1)) };
+        match (flagged(error, "committing a transaction"), self.take_failure()) {
+            (Ok(()), _) => {
+                self.recycle();
+                Ok(())
+            }
+            (Err(error), Some(failure)) => {
+                Err(KafkaError::new(error.kind, format!("{}; the first record that failed: {failure}", error.message)))
+            }
+            // To a caller "retriable" says that nothing was done, which nobody knows here.
+            (Err(error), None) if error.kind == KafkaErrorKind::Retriable => {
+                Err(KafkaError::new(KafkaErrorKind::Timeout, error.message))
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    fn abort(&mut self, timeout: Duration) -> Result<(), KafkaError> {
+        // SAFETY: the client is alive.
+        let error = unsafe { bindings::rd_kafka_abort_transaction(self.rk(), super::timeout_millis(timeout)) };
+        flagged(error, "aborting a transaction")?;
+        // What was purged has failed, as it should.
+        drop(self.take_failure());
+        self.recycle();
+        Ok(())
+    }
+
+    fn doubtful(&self) -> bool {
+        self.context().watch.is_doubtful()
+    }
+
+    fn acknowledged(&self, topic: &Arc<str>, partition: i32) -> Option<i64> {
+        self.client.destinations.acknowledged(topic, partition)
+    }
+}
+
+/// The result of a transactional call.
+fn flagged(error: *mut rd_kafka_error_t, doing: &str) -> Result<(), KafkaError> {
+    // SAFETY: the error came from a call just now, and nobody else frees it.
+    unsafe { Flagged::take(error) }.map_or(Ok(()), |error| Err(error.transactional(doing)))
+}
+
+/// Keeps the first record that could not be delivered. Successes are not reported.
+///
+/// SAFETY: as the C client calls it, with the context that the client was made with.
+pub(super) unsafe extern "C" fn on_delivery(_rk: *mut rd_kafka_t, message: *const rd_kafka_message_t, opaque: *mut c_void) {
+    // SAFETY: context and message are alive during the call. The error is read as a number, since a broker may send any.
+    unsafe {
+        let code = (&raw const (*message).err).cast::<i32>().read();
+        if code == 0 || code == Code::RD_KAFKA_RESP_ERR__PURGE_QUEUE as i32 || code == Code::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT as i32 {
+            return;
+        }
+        let mut first = (*opaque.cast::<Context>()).first_failure.lock().expect("no panic while the lock is held");
+        if first.is_none() {
+            let topic = super::errors::text(bindings::rd_kafka_topic_name((*message).rkt));
+            *first = Some(from_code(code, &format!("delivering a record to {topic}-{}", (*message).partition)));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! A reader of given partitions, in no group.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::bindings::rd_kafka_assign;
+
+use super::admin::offsets::list_offsets;
+use super::config::Settings;
+use super::errors::check;
+use super::fetch::Fetcher;
+use super::native::{Native, Role};
+use super::partitions::PartitionList;
+use crate::kafka::{Batch, Isolation, KafkaError, OffsetSpec, Reader, ReaderSettings, Slot};
+use crate::record::TopicPartition;
+
+/// The reader's client.
+#[derive(Debug)]
+pub(super) struct RdReader {
+    fetcher: Fetcher,
+}
+
+impl RdReader {
+    pub(super) fn new(
+        bootstrap_servers: &str,
+        user: &BTreeMap<String, String>,
+        settings: &ReaderSettings,
+    ) -> Result<Self, KafkaError> {
+        let client = Native::new(Role::Consumer, &Settings::reader(bootstrap_servers, settings), user, &settings.client_id)?;
+        Ok(Self { fetcher: Fetcher::new(Arc::new(client), false) })
+    }
+}
+
+impl Reader for RdReader {
+    fn assign(&mut self, partitions: &[(TopicPartition, i64)]) -> Result<(), KafkaError> {
+        let list = PartitionList::with_offsets(partitions.iter().map(|(partition, offset)| (partition, *offset)))?;
+        // SAFETY: client and list are alive; the list is copied.
+        let code = unsafe { rd_kafka_assign(self.fetcher.client().as_ptr(), list.as_ptr()) };
+        check(code, "assigning partitions to a reader")?;
+        self.fetcher.stopped_all();
+        self.fetcher.started(partitions);
+        Ok(())
+    }
+
+    fn poll(&mut self, batch: &mut Batch, max_records: usize, wait: Duration) -> Result<(), KafkaError> {
+        self.fetcher.poll(batch, max_records, wait)
+    }
+
+    fn slot(&mut self, partition: &TopicPartition) -> Slot {
+        self.fetcher.slot(partition)
+    }
+
+    fn watermarks(
+        &mut self,
+        partition: &TopicPartition,
+        isolation: Isolation,
+        timeout: Duration,
+    ) -> Result<(i64, i64), KafkaError> {
+        let (client, partition) = (self.fetcher.client(), std::slice::from_ref(partition));
+        let first = list_offsets(client, partition, OffsetSpec::Earliest, timeout)?;
+        let end = list_offsets(client, partition, OffsetSpec::Latest(isolation), timeout)?;
+        Ok((first[0], end[0]))
+    }
+}

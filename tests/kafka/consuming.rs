@@ -1,0 +1,198 @@
+//! Group members: what the group tells them, and what they commit.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use highwater::TopicPartition;
+use highwater::kafka::{Batch, CommittedOffset, Consumer, Isolation, KafkaErrorKind, OFFSET_BEGINNING, Rebalance};
+
+use crate::cluster::{PATIENCE, consumer, producer, read, send, topic, unique};
+
+/// A member that answers rebalances as it should, from the beginning, and remembers what it owns and has read.
+struct Member {
+    consumer: Box<dyn Consumer>,
+    owned: BTreeSet<TopicPartition>,
+    values: Vec<String>,
+    rebalances: Vec<Rebalance>,
+}
+
+impl Member {
+    fn joining(group: &str, topic: &Arc<str>) -> Self {
+        let mut consumer = consumer(group);
+        consumer.subscribe(&[Arc::clone(topic)]).unwrap();
+        Self { consumer, owned: BTreeSet::new(), values: Vec::new(), rebalances: Vec::new() }
+    }
+
+    fn turn(&mut self) {
+        let mut batch = Batch::default();
+        self.consumer.poll(&mut batch, 100, Duration::from_millis(50)).unwrap();
+        self.values.extend(batch.records.iter().map(|record| String::from_utf8_lossy(record.value().unwrap()).into_owned()));
+        for rebalance in &batch.rebalances {
+            match rebalance {
+                Rebalance::Assign(partitions) => {
+                    let from: Vec<_> = partitions.iter().map(|partition| (partition.clone(), OFFSET_BEGINNING)).collect();
+                    self.consumer.incremental_assign(&from).unwrap();
+                    self.owned.extend(partitions.iter().cloned());
+                }
+                Rebalance::Revoke(partitions) | Rebalance::Lost(partitions) => {
+                    self.consumer.incremental_unassign(partitions).unwrap();
+                    self.owned.retain(|partition| !partitions.contains(partition));
+                }
+            }
+        }
+        self.rebalances.append(&mut batch.rebalances);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a real cluster takes real time")]
+fn until(members: &mut [&mut Member], done: impl Fn(&[&mut Member]) -> bool) {
+    let started = Instant::now();
+    while !done(members) {
+        assert!(started.elapsed() < PATIENCE, "it never came to that: {:?}", members.iter().map(|m| &m.owned).collect::<Vec<_>>());
+        members.iter_mut().for_each(|member| member.turn());
+    }
+}
+
+fn at(offset: i64) -> CommittedOffset {
+    CommittedOffset { offset, metadata: "m".to_owned() }
+}
+
+#[test]
+fn a_member_copies_exactly_once() {
+    let (input, output, group) = (topic("input", 1), topic("output", 1), unique("copy"));
+    let mut source = producer(None);
+    for value in ["a", "b", "c"] {
+        send(&mut *source, &input, 0, value);
+    }
+    source.flush(PATIENCE).unwrap();
+    let mut member = Member::joining(&group, &input);
+    until(&mut [&mut member], |members| members[0].values.len() == 3);
+    let place = TopicPartition::new(input, 0);
+    assert_eq!(member.consumer.committed(std::slice::from_ref(&place), PATIENCE).unwrap(), [None]);
+
+    let mut sink = producer(Some(&unique("copy")));
+    sink.begin().unwrap();
+    for value in &member.values {
+        send(&mut *sink, &output, 0, value);
+    }
+    let metadata = member.consumer.group_metadata().unwrap();
+    sink.send_offsets(&[(place.clone(), at(3))], &*metadata, PATIENCE).unwrap();
+    let unstable = member.consumer.committed(std::slice::from_ref(&place), Duration::from_millis(300)).unwrap_err();
+    assert!(matches!(unstable.kind, KafkaErrorKind::Retriable | KafkaErrorKind::Timeout), "{unstable}");
+    sink.commit(PATIENCE).unwrap();
+    assert!(!sink.doubtful());
+    assert_eq!(member.consumer.committed(&[place], PATIENCE).unwrap(), [Some(at(3))]);
+    assert_eq!(read(&output, 0, 0, Isolation::ReadCommitted).0, ["a", "b", "c"]);
+    member.consumer.close(PATIENCE).unwrap();
+}
+
+#[test]
+fn partitions_move_to_a_new_member_and_back_when_it_leaves() {
+    let (topic, group) = (topic("moving", 4), unique("moving"));
+    let mut first = Member::joining(&group, &topic);
+    until(&mut [&mut first], |members| members[0].owned.len() == 4);
+    let mut second = Member::joining(&group, &topic);
+    until(&mut [&mut first, &mut second], |members| members.iter().all(|member| member.owned.len() == 2));
+    assert!(first.rebalances.iter().any(|r| matches!(r, Rebalance::Revoke(moved) if moved.len() == 2)), "{:?}", first.rebalances);
+    second.consumer.close(PATIENCE).unwrap();
+    until(&mut [&mut first], |members| members[0].owned.len() == 4);
+    // A member of the group also reads partitions that the group knows nothing of.
+    let other = TopicPartition::new(crate::cluster::topic("beside", 1), 0);
+    let mut source = producer(None);
+    send(&mut *source, &other.topic, 0, "beside");
+    source.flush(PATIENCE).unwrap();
+    first.consumer.incremental_assign(&[(other.clone(), 0)]).unwrap();
+    until(&mut [&mut first], |members| members[0].values == ["beside"]);
+    first.consumer.incremental_unassign(&[other]).unwrap();
+    first.consumer.close(PATIENCE).unwrap();
+}
+
+#[test]
+fn a_member_that_was_replaced_cannot_commit() {
+    let (topic, group) = (topic("stale", 1), unique("stale"));
+    let mut first = Member::joining(&group, &topic);
+    until(&mut [&mut first], |members| members[0].owned.len() == 1);
+    let stale = first.consumer.group_metadata().unwrap();
+    let mut second = Member::joining(&group, &topic);
+    until(&mut [&mut first, &mut second], |members| members.iter().all(|member| member.rebalances.len() > 1 || member.owned.is_empty()));
+    first.consumer.close(PATIENCE).unwrap();
+    until(&mut [&mut second], |members| members[0].owned.len() == 1);
+
+    let mut sink = producer(Some(&unique("stale")));
+    sink.begin().unwrap();
+    send(&mut *sink, &topic, 0, "zombie");
+    let error = sink.send_offsets(&[(TopicPartition::new(topic.clone(), 0), at(1))], &*stale, PATIENCE).unwrap_err();
+    assert_eq!(error.kind, KafkaErrorKind::Fenced, "{error}");
+    sink.abort(PATIENCE).unwrap();
+    assert_eq!(read(&topic, 0, 0, Isolation::ReadCommitted).0, Vec::<String>::new());
+}
+
+#[test]
+fn seeking_and_pausing_take_effect_at_once() {
+    let (topic, group) = (topic("seek", 1), unique("seek"));
+    let place = TopicPartition::new(topic.clone(), 0);
+    let mut source = producer(None);
+    for value in 0..1_000 {
+        send(&mut *source, &topic, 0, &value.to_string());
+    }
+    source.flush(PATIENCE).unwrap();
+    let mut consumer = consumer(&group);
+    consumer.incremental_assign(&[(place.clone(), 500)]).unwrap();
+    let mut batch = Batch::default();
+    let mut next = |consumer: &mut dyn Consumer, polls: u32| {
+        for _ in 0..polls {
+            batch.clear();
+            consumer.poll(&mut batch, 1, Duration::from_millis(50)).unwrap();
+            if let Some(record) = batch.records.first() {
+                return Some(record.offset);
+            }
+        }
+        None
+    };
+    assert_eq!(next(&mut *consumer, 200), Some(500));
+    for offset in [0, 999, 10] {
+        consumer.seek(&place, offset).unwrap();
+        assert_eq!(next(&mut *consumer, 200), Some(offset));
+    }
+    consumer.pause(std::slice::from_ref(&place)).unwrap();
+    assert_eq!(next(&mut *consumer, 10), None);
+    consumer.resume(std::slice::from_ref(&place)).unwrap();
+    assert_eq!(next(&mut *consumer, 200), Some(11));
+    consumer.seek(&place, 100_000).unwrap();
+    let error = loop {
+        if let Err(error) = consumer.poll(&mut batch, 1, Duration::from_millis(50)) {
+            break error;
+        }
+    };
+    assert_eq!(error.kind, KafkaErrorKind::OffsetOutOfRange, "{error}");
+    assert!(error.message.contains(&*topic), "{error}");
+    consumer.close(PATIENCE).unwrap();
+}
+
+#[test]
+fn records_outlive_their_consumer() {
+    let topic = topic("outlive", 1);
+    let mut source = producer(None);
+    send(&mut *source, &topic, 0, "alive");
+    source.flush(PATIENCE).unwrap();
+    let mut consumer = consumer(&unique("outlive"));
+    consumer.incremental_assign(&[(TopicPartition::new(topic, 0), 0)]).unwrap();
+    let mut batch = Batch::default();
+    while batch.records.is_empty() {
+        consumer.poll(&mut batch, 1, Duration::from_millis(50)).unwrap();
+    }
+    consumer.close(PATIENCE).unwrap();
+    assert_eq!(batch.records[0].value(), Some(b"alive".as_slice()));
+}
+
+#[test]
+fn offsets_are_committed_outside_a_transaction_too() {
+    let (topic, group) = (topic("plain", 2), unique("plain"));
+    let mut member = Member::joining(&group, &topic);
+    until(&mut [&mut member], |members| members[0].owned.len() == 2);
+    let places = [TopicPartition::new(topic.clone(), 0), TopicPartition::new(topic, 1)];
+    member.consumer.commit(&[(places[0].clone(), at(7))], PATIENCE).unwrap();
+    assert_eq!(member.consumer.committed(&places, PATIENCE).unwrap(), [Some(at(7)), None]);
+    member.consumer.close(PATIENCE).unwrap();
+}
