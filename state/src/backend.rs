@@ -91,6 +91,9 @@ pub(crate) trait Backend: Send + fmt::Debug {
     /// Roughly how many entries a family holds.
     fn estimated_keys(&self, family: Family) -> u64;
 
+    /// Rewrites every file without what was deleted or has expired.
+    fn compact(&self);
+
     /// Reads every file and checks its sums.
     fn verify(&self) -> Result<(), StateError>;
 }

@@ -79,6 +79,8 @@ impl Backend for Memory {
         self.entries(family).len() as u64
     }
 
+    fn compact(&self) {}
+
     fn verify(&self) -> Result<(), StateError> {
         Ok(())
     }

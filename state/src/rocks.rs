@@ -139,6 +139,12 @@ impl Backend for Rocks {
         self.db.property_int_value_cf(self.handle(family), ESTIMATE_NUM_KEYS).ok().flatten().unwrap_or(0)
     }
 
+    fn compact(&self) {
+        for index in 0..self.families.len() as u16 {
+            self.db.compact_range_cf(self.handle(Family(index)), None::<&[u8]>, None::<&[u8]>);
+        }
+    }
+
     fn verify(&self) -> Result<(), StateError> {
         for index in 0..self.families.len() as u16 {
             let mut options = ReadOptions::default();

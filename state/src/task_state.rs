@@ -4,6 +4,7 @@
 //! are what processors call. It is driven by one thread and knows no log client, no clock and no transaction but its own.
 
 mod apply;
+mod inspect;
 mod open;
 mod restore;
 mod scan;
@@ -12,6 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use self::apply::EmitChange;
+pub use self::inspect::{Inspection, StoreInspection};
 pub use self::open::OpenOptions;
 pub use self::restore::LogRecord;
 use crate::backend::{Backend, Family, FlushWait, Usage};
@@ -117,8 +119,11 @@ impl TaskState {
         self.overlay.accept_record();
     }
 
-    /// The record's changes never were.
+    /// The record's changes never were. Without an open record it does nothing.
     pub fn rollback_record(&mut self) {
+        if !self.overlay.is_record_open() {
+            return;
+        }
         self.overlay.rollback_record();
         self.dedups.iter_mut().flatten().for_each(Dedup::rollback_record);
         self.expiry.iter_mut().for_each(ExpiryMark::discard);
@@ -189,6 +194,11 @@ impl TaskState {
     /// Reads everything on disk and checks its sums; slow, for an operator who doubts.
     pub fn verify(&self) -> Result<(), StateError> {
         self.backend.verify()
+    }
+
+    /// Rewrites everything on disk, so that what has expired or was deleted takes no space; slow, for an operator who needs room.
+    pub fn compact(&self) {
+        self.backend.compact();
     }
 
     fn flush_and(&mut self, wait: FlushWait) -> Result<(), StateError> {

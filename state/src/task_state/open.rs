@@ -120,10 +120,15 @@ fn families(specs: &[StoreSpec]) -> Vec<FamilySpec> {
             StoreKind::Session { .. } => FamilyRole::Session,
             StoreKind::Dedup { memory_hours } => FamilyRole::Dedup { memory_hours },
         };
-        FamilySpec { name: format!("store.{}", spec.name), role }
+        FamilySpec { name: family_name(&spec.name), role }
     };
     let internal = [("expiry", FamilyRole::Expiry), (DEFAULT_FAMILY, FamilyRole::Metadata)];
     specs.iter().map(of_store).chain(internal.map(|(name, role)| FamilySpec { name: name.to_owned(), role })).collect()
+}
+
+/// A store's family on disk; the prefix keeps stores apart from what is internal.
+pub(super) fn family_name(store: &str) -> String {
+    format!("store.{store}")
 }
 
 /// A state without a format was never flushed, so it is empty.

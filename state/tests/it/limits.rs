@@ -48,6 +48,28 @@ fn a_dedup_store_larger_than_its_front_still_knows_everything() {
 }
 
 #[test]
+fn expired_identities_leave_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut state = open(dir.path(), &OpenOptions { dedup_front_bytes: 0, ..small(NOW_MS) }).unwrap();
+    let mut log = Log::default();
+    for id in 0..1000 {
+        state.dedup_keep(IDS, id, (id % 10) as i64).unwrap();
+    }
+    log.commit(&mut state, NOW_MS);
+    state.dedup_expire(IDS, 7).unwrap();
+    state.flush().unwrap();
+    state.compact();
+    let known = |state: &TaskState| (0..1000).filter(|&id| state.dedup_seen(IDS, id).unwrap().is_some()).count();
+    assert_eq!(known(&state), 1000, "a horizon counts from the transaction's end on");
+    log.commit(&mut state, NOW_MS);
+    state.flush().unwrap();
+    state.compact();
+    assert_eq!(known(&state), 300);
+    state.close().unwrap();
+    assert_eq!(known(&open(dir.path(), &small(NOW_MS)).unwrap()), 300);
+}
+
+#[test]
 fn a_hot_session_is_read_from_memory_and_the_cache_keeps_to_its_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let options = OpenOptions { clean_cache_bytes: 100_000, ..small(NOW_MS) };
