@@ -250,7 +250,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn a_state_on_disk_holds_what_the_model_holds(steps in prop::collection::vec(step(), 1..60)) {
