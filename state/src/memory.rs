@@ -67,6 +67,14 @@ impl Backend for Memory {
         Ok(())
     }
 
+    fn is_flushed(&self) -> bool {
+        true
+    }
+
+    fn is_volatile(&self) -> bool {
+        true
+    }
+
     fn usage(&self) -> Usage {
         let entries = self.families.iter().flatten();
         let memtable_bytes =

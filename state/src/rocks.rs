@@ -11,7 +11,9 @@ use std::ops::{Bound, Deref};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use rocksdb::properties::{CUR_SIZE_ALL_MEM_TABLES, ESTIMATE_NUM_KEYS, ESTIMATE_TABLE_READERS_MEM, TOTAL_SST_FILES_SIZE};
+use rocksdb::properties::{
+    CUR_SIZE_ALL_MEM_TABLES, ESTIMATE_NUM_KEYS, ESTIMATE_TABLE_READERS_MEM, NUM_IMMUTABLE_MEM_TABLE, TOTAL_SST_FILES_SIZE,
+};
 use rocksdb::{ColumnFamily, DB, DBPinnableSlice, ErrorKind, FlushOptions, ReadOptions, WriteBatch, WriteOptions};
 
 pub(crate) use self::open::{DEFAULT_FAMILY, destroy};
@@ -124,6 +126,14 @@ impl Backend for Rocks {
         options.set_wait(wait == FlushWait::UntilDurable);
         let handles: Vec<&ColumnFamily> = (0..self.families.len() as u16).map(|index| self.handle(Family(index))).collect();
         self.db.flush_cfs_opt(&handles, &options).map_err(|error| state_error(&error))
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.sum_of(NUM_IMMUTABLE_MEM_TABLE) == 0
+    }
+
+    fn is_volatile(&self) -> bool {
+        false
     }
 
     fn usage(&self) -> Usage {

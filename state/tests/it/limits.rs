@@ -40,6 +40,8 @@ fn a_dedup_store_larger_than_its_front_still_knows_everything() {
         assert_eq!(state.dedup_seen(IDS, id(n)), Ok(Some((n / 200) as i64)), "{n}");
     }
     assert_eq!(state.dedup_seen(IDS, id(6000)), Ok(None));
+    assert_eq!(state.dedup_live_from(IDS), None, "nothing was flushed, so all of the log may be needed");
+    state.flush().unwrap();
     assert_eq!(state.dedup_live_from(IDS), Some(4), "hours 0 to 3 may go");
     state.close().unwrap();
     let state = open(dir.path(), &small(NOW_MS)).unwrap();
