@@ -36,6 +36,7 @@ impl TaskState {
     ) -> Result<(), StateError> {
         assert!(!self.is_dirty(), "a store follows its log only between transactions");
         self.overlay.forget_clean();
+        self.last_read.get_mut().forget();
         self.expiry[usize::from(store.0)].forget();
         let mut chunk = Chunk::default();
         for (key, value, position) in records {

@@ -250,12 +250,14 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn a_state_on_disk_holds_what_the_model_holds(steps in prop::collection::vec(step(), 1..60)) {
         let mut run = Run::new(Some(tempfile::tempdir().unwrap()));
-        steps.iter().for_each(|step| run.step(step));
+        for step in &steps {
+            run.step(step);
+        }
     }
 }
 
@@ -265,6 +267,8 @@ proptest! {
     #[test]
     fn a_state_in_memory_holds_what_the_model_holds(steps in prop::collection::vec(step(), 1..80)) {
         let mut run = Run::new(None);
-        steps.iter().for_each(|step| run.step(step));
+        for step in &steps {
+            run.step(step);
+        }
     }
 }
