@@ -164,11 +164,12 @@ impl TopologyTestDriver {
     pub fn drain(&mut self) {
         loop {
             self.each_task(Task::drain);
+            let is_over = !self.tasks.values().any(Task::is_dirty);
             self.settle();
-            if !self.tasks.values().any(Task::is_dirty) {
+            self.commit();
+            if is_over {
                 return;
             }
-            self.commit();
         }
     }
 
