@@ -95,7 +95,7 @@ pub(in crate::kafka::rdkafka) fn group_offsets(
     Request::new(client, Op::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, &doing, timeout).run(
         // SAFETY: the options are alive.
         |options| unsafe {
-            Flagged::take(bindings::rd_kafka_AdminOptions_set_require_stable_offsets(options.as_ptr(), 1))
+            Flagged::take(bindings::rd_kafka_AdminOptions_set_require_stable_offsets(options.as_ptr(), 0))
         },
         // SAFETY: everything is alive; group and list are copied.
         |rk, options, queue| unsafe {
