@@ -222,7 +222,8 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    fn fail<T>(&self, what: &'static str) -> Result<T, Malformed> {
+    /// The error of this place.
+    pub(crate) fn fail<T>(&self, what: &'static str) -> Result<T, Malformed> {
         Err(Malformed { at: self.at, what })
     }
 }

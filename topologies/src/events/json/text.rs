@@ -10,7 +10,6 @@ use super::Malformed;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Text<'a> {
     raw: &'a str,
-    at: usize,
     form: Form,
 }
 
@@ -27,11 +26,6 @@ enum Form {
 impl<'a> Text<'a> {
     pub(crate) fn is_empty(self) -> bool {
         self.raw.is_empty()
-    }
-
-    /// Where in the document its first character stands.
-    pub(crate) fn at(self) -> usize {
-        self.at
     }
 
     pub(crate) fn has_lone_surrogate(self) -> bool {
@@ -56,7 +50,7 @@ pub(super) fn scan(text: &str, start: usize) -> Result<(Text<'_>, usize), Malfor
     loop {
         at = end_of_plain(bytes, at);
         match bytes.get(at) {
-            Some(b'"') => return Ok((Text { raw: &text[start..at], at: start, form }, at + 1)),
+            Some(b'"') => return Ok((Text { raw: &text[start..at], form }, at + 1)),
             Some(b'\\') => {
                 let (length, character) =
                     escape(&bytes[at..]).ok_or(Malformed { at, what: "an escape that JSON doesn't have" })?;
