@@ -91,9 +91,6 @@ impl TaskState {
         let (hour, ids) = layout::dedup::unpack(value).map_err(|reason| self.bad_record(store, reason))?;
         let number = self.number(store);
         let dedup = self.dedup_mut(store)?;
-        if i64::from(hour) < dedup.horizon() {
-            return Ok(());
-        }
         let bytes = layout::dedup::encode_hour(hour);
         let first = chunk.identities.len();
         chunk.identities.extend(ids.map(|id| (id.to_be_bytes(), bytes)));
