@@ -37,6 +37,13 @@ pub(crate) enum FamilyRole {
     Metadata,
 }
 
+impl FamilyRole {
+    /// Whether the family is read key by key, and scanned hardly ever.
+    pub(crate) fn is_read_by_point(self) -> bool {
+        matches!(self, Self::Session | Self::Dedup { .. })
+    }
+}
+
 /// A family's name on disk and what it is for.
 #[derive(Clone, Debug)]
 pub(crate) struct FamilySpec {
@@ -85,11 +92,20 @@ pub(crate) trait Backend: Send + fmt::Debug {
     /// Makes what was written durable; `wait` says whether to return only then.
     fn flush(&self, wait: FlushWait) -> Result<(), StateError>;
 
+    /// Whether every flush that was begun has reached the disk.
+    fn is_flushed(&self) -> bool;
+
+    /// Whether nothing outlives the process, so that there is no stored position to come back to.
+    fn is_volatile(&self) -> bool;
+
     /// What all families together use.
     fn usage(&self) -> Usage;
 
     /// Roughly how many entries a family holds.
     fn estimated_keys(&self, family: Family) -> u64;
+
+    /// Rewrites every file without what was deleted or has expired.
+    fn compact(&self);
 
     /// Reads every file and checks its sums.
     fn verify(&self) -> Result<(), StateError>;

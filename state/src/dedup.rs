@@ -109,33 +109,38 @@ impl Dedup {
         self.front.trim(self.horizon.applied);
     }
 
-    /// What the transaction kept, in order of (hour, identity), each once and with its last hour.
-    fn by_hour(&self) -> Vec<(i32, u128)> {
-        let is_last = |kept: &&Kept| self.front.get(kept.id) == Some(kept.hour);
-        let mut kept: Vec<(i32, u128)> = self.changes.iter().filter(is_last).map(|kept| (kept.hour, kept.id)).collect();
-        kept.sort_unstable();
-        kept.dedup();
+    /// What the transaction kept, each identity once and with its last hour, in order of the identities.
+    fn kept(&self) -> Vec<(u128, i32)> {
+        // Only an identity that was known before can have been kept twice; that is rare, and looking everything up again is not cheap.
+        let may_repeat = self.changes.iter().any(|kept| kept.previous.is_some());
+        let is_last = |kept: &&Kept| !may_repeat || self.front.get(kept.id) == Some(kept.hour);
+        let mut kept: Vec<(u128, i32)> = self.changes.iter().filter(is_last).map(|kept| (kept.id, kept.hour)).collect();
+        kept.sort_unstable_by_key(|&(id, _)| id);
+        if may_repeat {
+            kept.dedup();
+        }
         kept
     }
 
     /// Calls with the packed records of the log.
     pub(crate) fn log_records(&self, emit: &mut dyn FnMut(&[u8], &[u8])) {
-        let (mut ids, mut value) = (Vec::new(), Vec::new());
-        for of_hour in self.by_hour().chunk_by(|a, b| a.0 == b.0) {
+        let mut kept = self.kept();
+        if kept.windows(2).any(|pair| pair[0].1 != pair[1].1) {
+            kept.sort_by_key(|&(_, hour)| hour);
+        }
+        let mut value = Vec::new();
+        for of_hour in kept.chunk_by(|a, b| a.1 == b.1) {
             for chunk in of_hour.chunks(DEDUP_IDS_PER_RECORD) {
-                ids.clear();
-                ids.extend(chunk.iter().map(|&(_, id)| id));
-                layout::pack(chunk[0].0, &ids, &mut value);
-                emit(&layout::record_key(chunk[0].0), &value);
+                let hour = chunk[0].1;
+                layout::pack(hour, chunk.iter().map(|&(id, _)| id), &mut value);
+                emit(&layout::record_key(hour), &value);
             }
         }
     }
 
     /// The entries that the transaction writes, in order of their keys.
     pub(crate) fn entries(&self) -> Vec<([u8; 16], [u8; 4])> {
-        let mut kept = self.by_hour();
-        kept.sort_unstable_by_key(|&(_, id)| id);
-        kept.into_iter().map(|(hour, id)| (id.to_be_bytes(), layout::encode_hour(hour))).collect()
+        self.kept().into_iter().map(|(id, hour)| (id.to_be_bytes(), layout::encode_hour(hour))).collect()
     }
 
     /// The metadata that goes with the transaction. New hours begin at `from`, a lower bound of the positions of the transaction's records.
@@ -246,9 +251,11 @@ impl TaskState {
     }
 
     /// The log position from which on live hours stand; the log before it can be trimmed. `None` while nothing is known of the log.
+    ///
+    /// It is never beyond the durable position: a state that came back from a crash would find the log that it has to follow cut off.
     pub fn dedup_live_from(&self, store: StoreId) -> Option<i64> {
         let dedup = self.dedup(store).ok()?;
-        let next = self.position(store)?.next;
+        let next = self.durable_position(store)?.next;
         let live = dedup.buckets.range(dedup.horizon.applied..).map(|(_, &first)| first);
         Some(live.min().unwrap_or(next).min(next))
     }

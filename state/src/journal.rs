@@ -1,7 +1,7 @@
 //! The undo journal of one input record: what each touched slot of the overlay held before the record's first write to it.
 //! It only remembers; the overlay puts things back.
 
-use crate::limits::{SPARE_BUFFER_MAX_BYTES, SPARE_BUFFERS};
+use crate::limits::{SPARE_BUFFER_MAX_BYTES, SPARE_BYTES};
 
 /// What a slot was before the record touched it.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub(crate) struct Journal {
     record: u64,
     open: bool,
     spares: Vec<Vec<u8>>,
+    spare_bytes: usize,
 }
 
 impl Journal {
@@ -71,12 +72,16 @@ impl Journal {
 
     /// An empty buffer, used before if possible.
     pub(crate) fn buffer(&mut self) -> Vec<u8> {
-        self.spares.pop().unwrap_or_default()
+        let buffer = self.spares.pop().unwrap_or_default();
+        self.spare_bytes -= buffer.capacity();
+        buffer
     }
 
     pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
-        if self.spares.len() < SPARE_BUFFERS && (1..=SPARE_BUFFER_MAX_BYTES).contains(&buffer.capacity()) {
+        let bytes = buffer.capacity();
+        if self.spare_bytes + bytes <= SPARE_BYTES && (1..=SPARE_BUFFER_MAX_BYTES).contains(&bytes) {
             buffer.clear();
+            self.spare_bytes += bytes;
             self.spares.push(buffer);
         }
     }

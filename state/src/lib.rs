@@ -35,6 +35,6 @@ pub use error::{OpenError, StateError};
 pub use rocks::{ResourceLimits, SharedResources};
 pub use session::VisitSession;
 pub use spec::{LogPosition, StoreId, StoreKind, StoreSpec};
-pub use task_state::{EmitChange, LogRecord, OpenOptions, TaskState};
+pub use task_state::{EmitChange, Inspection, LogRecord, OpenOptions, StoreInspection, TaskState};
 pub use value_ref::ValueRef;
 pub use window::VisitWindow;

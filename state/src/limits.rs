@@ -23,8 +23,8 @@ pub(crate) const DEDUP_IDS_PER_RECORD: usize = 4096;
 /// What a slot of the overlay costs beside its key and its value: the slot, its table entry, its place in the dirty list.
 pub(crate) const SLOT_OVERHEAD_BYTES: usize = 96;
 
-/// Spare value buffers that the undo journal keeps for reuse.
-pub(crate) const SPARE_BUFFERS: usize = 64;
+/// Value buffers that are kept for reuse, together.
+pub(crate) const SPARE_BYTES: usize = 1 << 20;
 
 /// A spare buffer beyond this size is returned to the allocator.
 pub(crate) const SPARE_BUFFER_MAX_BYTES: usize = 16 << 10;

@@ -67,6 +67,14 @@ impl Backend for Memory {
         Ok(())
     }
 
+    fn is_flushed(&self) -> bool {
+        true
+    }
+
+    fn is_volatile(&self) -> bool {
+        true
+    }
+
     fn usage(&self) -> Usage {
         let entries = self.families.iter().flatten();
         let memtable_bytes =
@@ -78,6 +86,8 @@ impl Backend for Memory {
     fn estimated_keys(&self, family: Family) -> u64 {
         self.entries(family).len() as u64
     }
+
+    fn compact(&self) {}
 
     fn verify(&self) -> Result<(), StateError> {
         Ok(())

@@ -11,7 +11,9 @@ use std::ops::{Bound, Deref};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use rocksdb::properties::{CUR_SIZE_ALL_MEM_TABLES, ESTIMATE_NUM_KEYS, ESTIMATE_TABLE_READERS_MEM, TOTAL_SST_FILES_SIZE};
+use rocksdb::properties::{
+    CUR_SIZE_ALL_MEM_TABLES, ESTIMATE_NUM_KEYS, ESTIMATE_TABLE_READERS_MEM, NUM_IMMUTABLE_MEM_TABLE, TOTAL_SST_FILES_SIZE,
+};
 use rocksdb::{ColumnFamily, DB, DBPinnableSlice, ErrorKind, FlushOptions, ReadOptions, WriteBatch, WriteOptions};
 
 pub(crate) use self::open::{DEFAULT_FAMILY, destroy};
@@ -126,6 +128,14 @@ impl Backend for Rocks {
         self.db.flush_cfs_opt(&handles, &options).map_err(|error| state_error(&error))
     }
 
+    fn is_flushed(&self) -> bool {
+        self.sum_of(NUM_IMMUTABLE_MEM_TABLE) == 0
+    }
+
+    fn is_volatile(&self) -> bool {
+        false
+    }
+
     fn usage(&self) -> Usage {
         Usage {
             disk_bytes: self.sum_of(TOTAL_SST_FILES_SIZE),
@@ -137,6 +147,12 @@ impl Backend for Rocks {
 
     fn estimated_keys(&self, family: Family) -> u64 {
         self.db.property_int_value_cf(self.handle(family), ESTIMATE_NUM_KEYS).ok().flatten().unwrap_or(0)
+    }
+
+    fn compact(&self) {
+        for index in 0..self.families.len() as u16 {
+            self.db.compact_range_cf(self.handle(Family(index)), None::<&[u8]>, None::<&[u8]>);
+        }
     }
 
     fn verify(&self) -> Result<(), StateError> {

@@ -7,11 +7,40 @@ use crate::error::StateError;
 use crate::expiry::Dropped;
 use crate::layout::hour_of_ms;
 use crate::layout::session::{self as layout, BadSessions, Session};
+use crate::overlay::Known;
 use crate::spec::{StoreId, StoreKind};
 use crate::task_state::TaskState;
+use crate::value_ref::ValueRef;
 
 /// What is called with the key, the start, the end and the value of sessions.
 pub type VisitSession<'a> = dyn FnMut(&[u8], i64, i64, &[u8]) + 'a;
+
+/// What the disk said of the key that was asked for last; it holds until the disk changes.
+#[derive(Debug, Default)]
+pub(crate) struct LastRead {
+    store: Option<StoreId>,
+    key: Vec<u8>,
+    /// Empty if there are no sessions.
+    packed: Vec<u8>,
+}
+
+impl LastRead {
+    pub(crate) fn forget(&mut self) {
+        self.store = None;
+    }
+
+    fn remember(&mut self, store: StoreId, key: &[u8], packed: Option<&[u8]>) {
+        self.store = Some(store);
+        self.key.clear();
+        self.key.extend_from_slice(key);
+        self.packed.clear();
+        self.packed.extend_from_slice(packed.unwrap_or_default());
+    }
+
+    fn is_of(&self, store: StoreId, key: &[u8]) -> bool {
+        self.store == Some(store) && self.key == key
+    }
+}
 
 /// Session stores.
 impl TaskState {
@@ -36,7 +65,7 @@ impl TaskState {
         visit: &mut dyn FnMut(i64, i64, &[u8]),
     ) -> Result<(), StateError> {
         self.check_session(store)?;
-        let Some(packed) = self.read(Self::family(store), key)? else {
+        let Some(packed) = self.read_sessions(store, key)? else {
             return Ok(());
         };
         let mut sessions = layout::sessions(&packed).map_err(|bad| self.bad_sessions(store, bad))?;
@@ -113,15 +142,46 @@ impl TaskState {
         change: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<bool, BadSessions>,
     ) -> Result<(), StateError> {
         let mut changed = mem::take(&mut self.scratch);
-        let packed = self.read(Self::family(store), key)?;
-        let is_changed =
-            change(packed.as_deref().unwrap_or_default(), &mut changed).map_err(|bad| self.bad_sessions(store, bad))?;
-        drop(packed);
+        let is_changed = self.with_known_sessions(store, key, |packed| change(packed, &mut changed))?;
         if is_changed {
             self.overlay.put(Self::family(store), key, (!changed.is_empty()).then_some(&changed));
         }
         self.scratch = changed;
         Ok(())
+    }
+
+    /// Reads the packed sessions of a key, and remembers what the disk said.
+    fn read_sessions(&self, store: StoreId, key: &[u8]) -> Result<Option<ValueRef<'_>>, StateError> {
+        let family = Self::family(store);
+        match self.overlay.get(family, key) {
+            Known::Value(packed) => Ok(Some(ValueRef::slice(packed))),
+            Known::Deleted => Ok(None),
+            Known::Nothing => {
+                let packed = self.backend.get(family, key)?;
+                self.last_read.borrow_mut().remember(store, key, packed.as_deref());
+                Ok(packed)
+            }
+        }
+    }
+
+    /// Calls with the packed sessions of a key, from memory if they were just read.
+    fn with_known_sessions<R>(
+        &self,
+        store: StoreId,
+        key: &[u8],
+        then: impl FnOnce(&[u8]) -> Result<R, BadSessions>,
+    ) -> Result<R, StateError> {
+        let outcome = match self.overlay.get(Self::family(store), key) {
+            Known::Value(packed) => then(packed),
+            Known::Deleted => then(b""),
+            Known::Nothing => {
+                if !self.last_read.borrow().is_of(store, key) {
+                    self.read_sessions(store, key)?;
+                }
+                then(&self.last_read.borrow().packed)
+            }
+        };
+        outcome.map_err(|bad| self.bad_sessions(store, bad))
     }
 
     fn bad_sessions(&self, store: StoreId, BadSessions: BadSessions) -> StateError {

@@ -4,14 +4,19 @@
 //! are what processors call. It is driven by one thread and knows no log client, no clock and no transaction but its own.
 
 mod apply;
+mod durable;
+mod inspect;
 mod open;
 mod restore;
 mod scan;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
 pub use self::apply::EmitChange;
+use self::durable::Durable;
+pub use self::inspect::{Inspection, StoreInspection};
 pub use self::open::OpenOptions;
 pub use self::restore::LogRecord;
 use crate::backend::{Backend, Family, FlushWait, Usage};
@@ -22,6 +27,7 @@ use crate::limits::{FLUSH_AFTER, FLUSH_AFTER_BYTES, IDLE_STAMP_AFTER};
 use crate::metadata;
 use crate::overlay::{Known, Overlay};
 use crate::rocks;
+use crate::session::LastRead;
 use crate::spec::{LogPosition, StoreId, StoreSpec};
 use crate::value_ref::ValueRef;
 
@@ -66,7 +72,10 @@ pub struct TaskState {
     /// By store.
     positions: Vec<Option<LogPosition>>,
     stamp_ms: Option<i64>,
+    durable: Durable,
     cadence: Cadence,
+    /// The session key that was read from disk last: who finds a key's sessions changes them next.
+    pub(crate) last_read: RefCell<LastRead>,
     /// A buffer that kinds put values together in.
     pub(crate) scratch: Vec<u8>,
 }
@@ -96,9 +105,15 @@ impl TaskState {
         self.specs.iter().position(|spec| spec.name == name).map(|index| StoreId(index as u16))
     }
 
-    /// How far a store on disk has followed its log; `None` when it never did, so that it starts at the log's start.
+    /// How far a store has followed its log; `None` when it never did, so that it starts at the log's start.
     pub fn position(&self, store: StoreId) -> Option<LogPosition> {
         self.positions.get(usize::from(store.0))?.clone()
+    }
+
+    /// How far a store would have followed its log after a crash right now, as far as that is known.
+    pub fn durable_position(&self, store: StoreId) -> Option<LogPosition> {
+        let positions = if self.backend.is_volatile() { &self.positions } else { self.durable.positions() };
+        positions.get(usize::from(store.0))?.clone()
     }
 
     /// When the state on disk was last known to follow its log.
@@ -117,8 +132,11 @@ impl TaskState {
         self.overlay.accept_record();
     }
 
-    /// The record's changes never were.
+    /// The record's changes never were. Without an open record it does nothing.
     pub fn rollback_record(&mut self) {
+        if !self.overlay.is_record_open() {
+            return;
+        }
         self.overlay.rollback_record();
         self.dedups.iter_mut().flatten().for_each(Dedup::rollback_record);
         self.expiry.iter_mut().for_each(ExpiryMark::discard);
@@ -149,6 +167,7 @@ impl TaskState {
     /// Housekeeping, to be called now and then while the task is owned and its restore is complete: flushes what was applied after five minutes or 64 MiB, and renews the
     /// clock stamp, so that an idle state does not turn stale. It does not wait for the disk.
     pub fn maintain(&mut self, now_ms: i64) -> Result<(), StateError> {
+        self.durable.check(self.backend.as_ref());
         let since_flush_ms = now_ms.saturating_sub(self.cadence.last_flush_ms);
         let has_unflushed = self.cadence.unflushed_bytes > 0;
         let is_flush_due =
@@ -191,8 +210,14 @@ impl TaskState {
         self.backend.verify()
     }
 
+    /// Rewrites everything on disk, so that what has expired or was deleted takes no space; slow, for an operator who needs room.
+    pub fn compact(&self) {
+        self.backend.compact();
+    }
+
     fn flush_and(&mut self, wait: FlushWait) -> Result<(), StateError> {
         self.backend.flush(wait)?;
+        self.durable.flushed(wait, &self.positions);
         self.cadence.unflushed_bytes = 0;
         Ok(())
     }

@@ -27,7 +27,7 @@ pub(crate) fn record_key(hour: i32) -> KeyBuffer {
 }
 
 /// Writes the value of a record of the log.
-pub(crate) fn pack(hour: i32, ids: &[u128], into: &mut Vec<u8>) {
+pub(crate) fn pack(hour: i32, ids: impl ExactSizeIterator<Item = u128>, into: &mut Vec<u8>) {
     into.clear();
     into.reserve(HEAD_BYTES + ids.len() * ID_BYTES + SUM_BYTES);
     into.push(VERSION);
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn the_layout_is_version_hour_count_ids_and_sum() {
         let mut value = Vec::new();
-        pack(486_000, &[1, u128::MAX], &mut value);
+        pack(486_000, [1, u128::MAX].into_iter(), &mut value);
         let (body, sum) = value.split_last_chunk::<8>().unwrap();
         assert_eq!(body[..9], [1, 0, 7, 0x6a, 0x70, 0, 0, 0, 2]);
         assert_eq!(body[9..25], 1_u128.to_be_bytes());
@@ -81,7 +81,7 @@ mod tests {
     fn packed_ids_come_back() {
         let ids: Vec<u128> = (0..1000).map(|n| n * 7_777_777_777_777_777_777).collect();
         let mut value = Vec::new();
-        pack(-5, &ids, &mut value);
+        pack(-5, ids.iter().copied(), &mut value);
         let (hour, unpacked) = unpack(&value).unwrap();
         assert_eq!((hour, unpacked.collect::<Vec<_>>()), (-5, ids));
     }
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn any_flipped_bit_is_noticed() {
         let mut value = Vec::new();
-        pack(9, &[3, 4, 5], &mut value);
+        pack(9, [3, 4, 5].into_iter(), &mut value);
         for at in 0..value.len() {
             value[at] ^= 0x10;
             assert!(unpack(&value).is_err(), "byte {at}");

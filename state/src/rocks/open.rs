@@ -6,7 +6,7 @@ use std::{fs, io};
 use rocksdb::{ColumnFamilyDescriptor, DB, ErrorKind, Options};
 
 use super::{Rocks, RocksFamily, SharedResources, is_lock_refusal, options, state_error};
-use crate::backend::FamilySpec;
+use crate::backend::{Family, FamilyRole, FamilySpec};
 use crate::error::{OpenError, StateError};
 
 /// The family that RocksDB always has; it holds the metadata.
@@ -34,6 +34,28 @@ impl Rocks {
         let theirs = strangers.iter().map(|name| ColumnFamilyDescriptor::new(name, Options::default()));
         let db = DB::open_cf_descriptors(&options, dir, ours.chain(theirs)).map_err(|error| open_error(&error, exists))?;
         Ok((Self { db, families, shared: shared.clone(), write_options: options::write_options() }, strangers))
+    }
+
+    /// Opens what was flushed for reading, without the lock, so that it can be looked at while its task runs.
+    pub(crate) fn open_read_only(dir: &Path, shared: &SharedResources) -> Result<Self, OpenError> {
+        if !look(dir)? {
+            return Err(OpenError::Io(format!("there is no state in {}", dir.display())));
+        }
+        let options = options::database_options(shared)?;
+        let found = DB::list_cf(&options, dir).map_err(|error| open_error(&error, true))?;
+        let families: Vec<RocksFamily> =
+            found.into_iter().map(|name| RocksFamily::new(FamilySpec { name, role: FamilyRole::Metadata })).collect();
+        let descriptors = families.iter().map(|family| {
+            ColumnFamilyDescriptor::new(&*family.spec.name, options::family_options(&family.spec, &family.horizon, shared))
+        });
+        let db =
+            DB::open_cf_descriptors_read_only(&options, dir, descriptors, false).map_err(|error| open_error(&error, true))?;
+        Ok(Self { db, families, shared: shared.clone(), write_options: options::write_options() })
+    }
+
+    /// The family of a name.
+    pub(crate) fn family(&self, name: &str) -> Option<Family> {
+        self.families.iter().position(|family| family.spec.name == name).map(|index| Family(index as u16))
     }
 
     /// Drops families that no store has any more.

@@ -26,6 +26,8 @@ const INFO_LOG_FILES: usize = 2;
 const MANIFEST_BYTES: usize = 4 << 20;
 const FILE_OPENING_THREADS: i32 = 4;
 const DATA_BLOCK_HASH_RATIO: f64 = 0.75;
+/// The part of a memtable that a filter over its keys may take.
+const MEMTABLE_FILTER_RATIO: f64 = 0.05;
 
 /// What holds for the whole database.
 pub(super) fn database_options(shared: &SharedResources) -> Result<Options, OpenError> {
@@ -63,6 +65,11 @@ pub(super) fn family_options(spec: &FamilySpec, horizon: &Arc<AtomicI64>, shared
     options.set_max_write_buffer_number(MAX_WRITE_BUFFERS);
     options.set_target_file_size_base(TARGET_FILE_BYTES);
     options.set_max_bytes_for_level_base(LEVEL_BASE_BYTES);
+    if spec.role.is_read_by_point() {
+        // A miss, such as a new identity or a new visitor, is then settled without a search in every memtable.
+        options.set_memtable_prefix_bloom_ratio(MEMTABLE_FILTER_RATIO);
+        options.set_memtable_whole_key_filtering(true);
+    }
     if let FamilyRole::Dedup { memory_hours } = spec.role {
         forget_expired(&mut options, memory_hours, horizon);
     }
@@ -86,7 +93,7 @@ fn table_options(role: FamilyRole, shared: &SharedResources) -> BlockBasedOption
     table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
     table.set_whole_key_filtering(true);
     table.set_optimize_filters_for_memory(true);
-    if matches!(role, FamilyRole::Session | FamilyRole::Dedup { .. }) {
+    if role.is_read_by_point() {
         table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
         table.set_data_block_hash_ratio(DATA_BLOCK_HASH_RATIO);
     }

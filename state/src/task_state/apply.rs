@@ -63,6 +63,7 @@ impl TaskState {
 
     fn settle(&mut self, positions: &[(StoreId, LogPosition)], now_ms: i64) {
         self.overlay.settle();
+        self.last_read.get_mut().forget();
         for (index, dedup) in self.dedups.iter_mut().enumerate() {
             if let Some(dedup) = dedup {
                 if let Some(horizon) = dedup.staged_horizon() {

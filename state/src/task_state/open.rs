@@ -1,9 +1,11 @@
 //! Making a task's state from what is on disk, or from nothing: the checks of format, age and catalogue, and what follows from them.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 
+use super::durable::Durable;
 use super::{Cadence, TaskState, as_ms, stamp_every_ms};
 use crate::backend::{Backend, Family, FamilyRole, FamilySpec, FlushWait, Write};
 use crate::dedup::{self, Dedup};
@@ -92,12 +94,14 @@ impl TaskState {
                 _ => None,
             });
         }
+        let positions: Vec<_> = numbers.iter().map(|number| metadata.positions.get(number).cloned()).collect();
         Ok(Self {
             specs: specs.to_vec(),
             overlay: Overlay::new(specs.len() + 2, options.clean_cache_bytes),
             dedups,
             expiry: vec![ExpiryMark::unknown(); specs.len()],
-            positions: numbers.iter().map(|number| metadata.positions.get(number).cloned()).collect(),
+            durable: Durable::found(positions.clone()),
+            positions,
             numbers,
             stamp_ms: metadata.stamp_ms,
             cadence: Cadence {
@@ -105,6 +109,7 @@ impl TaskState {
                 last_flush_ms: options.now_ms,
                 stamp_every_ms: stamp_every_ms(options.max_age_ms),
             },
+            last_read: RefCell::default(),
             scratch: Vec::new(),
             backend,
         })
@@ -120,10 +125,15 @@ fn families(specs: &[StoreSpec]) -> Vec<FamilySpec> {
             StoreKind::Session { .. } => FamilyRole::Session,
             StoreKind::Dedup { memory_hours } => FamilyRole::Dedup { memory_hours },
         };
-        FamilySpec { name: format!("store.{}", spec.name), role }
+        FamilySpec { name: family_name(&spec.name), role }
     };
     let internal = [("expiry", FamilyRole::Expiry), (DEFAULT_FAMILY, FamilyRole::Metadata)];
     specs.iter().map(of_store).chain(internal.map(|(name, role)| FamilySpec { name: name.to_owned(), role })).collect()
+}
+
+/// A store's family on disk; the prefix keeps stores apart from what is internal.
+pub(super) fn family_name(store: &str) -> String {
+    format!("store.{store}")
 }
 
 /// A state without a format was never flushed, so it is empty.

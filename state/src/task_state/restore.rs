@@ -36,6 +36,7 @@ impl TaskState {
     ) -> Result<(), StateError> {
         assert!(!self.is_dirty(), "a store follows its log only between transactions");
         self.overlay.forget_clean();
+        self.last_read.get_mut().forget();
         self.expiry[usize::from(store.0)].forget();
         let mut chunk = Chunk::default();
         for (key, value, position) in records {
@@ -90,9 +91,6 @@ impl TaskState {
         let (hour, ids) = layout::dedup::unpack(value).map_err(|reason| self.bad_record(store, reason))?;
         let number = self.number(store);
         let dedup = self.dedup_mut(store)?;
-        if i64::from(hour) < dedup.horizon() {
-            return Ok(());
-        }
         let bytes = layout::dedup::encode_hour(hour);
         let first = chunk.identities.len();
         chunk.identities.extend(ids.map(|id| (id.to_be_bytes(), bytes)));

@@ -63,6 +63,28 @@ fn a_dropped_state_is_what_was_flushed_last() {
 }
 
 #[test]
+fn a_position_is_durable_once_its_flush_is_complete() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = Log::default();
+    let mut state = open(dir.path(), &small(NOW_MS)).unwrap();
+    let durable = |state: &TaskState| state.durable_position(KV).map(|position| position.next);
+    transaction(&mut state, &mut log, 1);
+    assert_eq!(durable(&state), None);
+    let mut now_ms = NOW_MS + HOUR_MS;
+    state.maintain(now_ms).unwrap();
+    transaction(&mut state, &mut log, 2);
+    while durable(&state).is_none() {
+        now_ms += 1;
+        state.maintain(now_ms).unwrap();
+    }
+    assert_eq!(durable(&state), Some(1));
+    state.flush().unwrap();
+    assert_eq!(durable(&state), Some(2));
+    drop(state);
+    assert_eq!(check(&open(dir.path(), &small(NOW_MS)).unwrap()), 2);
+}
+
+#[test]
 fn a_closed_state_is_all_that_was_applied() {
     let dir = tempfile::tempdir().unwrap();
     let mut log = Log::default();

@@ -40,11 +40,35 @@ fn a_dedup_store_larger_than_its_front_still_knows_everything() {
         assert_eq!(state.dedup_seen(IDS, id(n)), Ok(Some((n / 200) as i64)), "{n}");
     }
     assert_eq!(state.dedup_seen(IDS, id(6000)), Ok(None));
+    assert_eq!(state.dedup_live_from(IDS), None, "nothing was flushed, so all of the log may be needed");
+    state.flush().unwrap();
     assert_eq!(state.dedup_live_from(IDS), Some(4), "hours 0 to 3 may go");
     state.close().unwrap();
     let state = open(dir.path(), &small(NOW_MS)).unwrap();
     assert_eq!(state.dedup_seen(IDS, id(5999)), Ok(Some(29)));
     assert_eq!(state.dedup_live_from(IDS), Some(4), "it is remembered");
+}
+
+#[test]
+fn expired_identities_leave_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut state = open(dir.path(), &OpenOptions { dedup_front_bytes: 0, ..small(NOW_MS) }).unwrap();
+    let mut log = Log::default();
+    for id in 0..1000 {
+        state.dedup_keep(IDS, id, (id % 10) as i64).unwrap();
+    }
+    log.commit(&mut state, NOW_MS);
+    state.dedup_expire(IDS, 7).unwrap();
+    state.flush().unwrap();
+    state.compact();
+    let known = |state: &TaskState| (0..1000).filter(|&id| state.dedup_seen(IDS, id).unwrap().is_some()).count();
+    assert_eq!(known(&state), 1000, "a horizon counts from the transaction's end on");
+    log.commit(&mut state, NOW_MS);
+    state.flush().unwrap();
+    state.compact();
+    assert_eq!(known(&state), 300);
+    state.close().unwrap();
+    assert_eq!(known(&open(dir.path(), &small(NOW_MS)).unwrap()), 300);
 }
 
 #[test]

@@ -250,21 +250,25 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_state_on_disk_holds_what_the_model_holds(steps in prop::collection::vec(step(), 1..60)) {
         let mut run = Run::new(Some(tempfile::tempdir().unwrap()));
-        steps.iter().for_each(|step| run.step(step));
+        for step in &steps {
+            run.step(step);
+        }
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_state_in_memory_holds_what_the_model_holds(steps in prop::collection::vec(step(), 1..80)) {
         let mut run = Run::new(None);
-        steps.iter().for_each(|step| run.step(step));
+        for step in &steps {
+            run.step(step);
+        }
     }
 }

@@ -17,9 +17,8 @@ fn filled(dir: &Path) {
     state.close().unwrap();
 }
 
-fn files(dir: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
-    let all = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    all.filter(|path| is_wanted(path.file_name().unwrap().to_str().unwrap())).collect()
+fn files(dir: &Path, is_wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| is_wanted(path)).collect()
 }
 
 #[test]
@@ -82,12 +81,8 @@ fn damage_is_found_when_opening_or_reading() {
         ("CURRENT is empty", |dir| fs::write(dir.join("CURRENT"), "").unwrap()),
         ("CURRENT is gone", |dir| fs::remove_file(dir.join("CURRENT")).unwrap()),
         ("CURRENT names another file", |dir| fs::write(dir.join("CURRENT"), "MANIFEST-999999\n").unwrap()),
-        ("the manifest is flipped", |dir| {
-            files(dir, |name| name.starts_with("MANIFEST")).iter().for_each(|path| flip(path, 0.5))
-        }),
-        ("the manifest is gone", |dir| {
-            files(dir, |name| name.starts_with("MANIFEST")).iter().for_each(|path| fs::remove_file(path).unwrap())
-        }),
+        ("the manifest is flipped", |dir| flip(&manifest(dir), 0.5)),
+        ("the manifest is gone", |dir| fs::remove_file(manifest(dir)).unwrap()),
         ("the largest file is gone", |dir| fs::remove_file(largest(dir)).unwrap()),
         ("the largest file is cut", |dir| {
             let bytes = fs::read(largest(dir)).unwrap();
@@ -118,8 +113,15 @@ fn a_flipped_block_is_found_when_it_is_read() {
     assert!(!outcomes.contains(&Ok(false)), "what is damaged is not simply absent");
 }
 
+fn manifest(dir: &Path) -> PathBuf {
+    files(dir, |path| path.file_name().unwrap().to_str().unwrap().starts_with("MANIFEST")).pop().unwrap()
+}
+
 fn largest(dir: &Path) -> PathBuf {
-    files(dir, |name| name.ends_with(".sst")).into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap()
+    files(dir, |path| path.extension().is_some_and(|extension| extension == "sst"))
+        .into_iter()
+        .max_by_key(|path| fs::metadata(path).unwrap().len())
+        .unwrap()
 }
 
 fn flip(path: &Path, at: f64) {
@@ -153,6 +155,22 @@ fn stores_are_found_by_name_whatever_their_order() {
     let state = open(dir.path(), &small(NOW_MS)).unwrap();
     assert_eq!(state.position(KV).map(|at| at.next), Some(1));
     assert_eq!(state.position(LOCAL), None, "a store that was gone for a while starts anew");
+}
+
+#[test]
+fn a_state_can_be_inspected_while_it_is_open() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path());
+    let mut state = open(dir.path(), &small(NOW_MS)).unwrap();
+    state.put(KV, b"not flushed", b"").unwrap();
+    state.apply(&[], NOW_MS + 1).unwrap();
+    let inspection = TaskState::inspect(dir.path()).unwrap();
+    assert_eq!((inspection.format, inspection.stamp_ms), (Some(1), Some(NOW_MS)), "what was flushed");
+    let names: Vec<_> = inspection.stores.iter().map(|store| (store.name.as_str(), store.logged, store.estimated_keys)).collect();
+    assert_eq!(names, [("ids", true, 0), ("kv", true, 2000), ("local", false, 0), ("sessions", true, 0), ("windows", true, 0)]);
+    assert_eq!(inspection.stores[1].position.as_ref().map(|at| at.next), Some(2000));
+    assert!(inspection.usage.disk_bytes > 10_000);
+    assert!(matches!(TaskState::inspect(&dir.path().join("nowhere")), Err(OpenError::Io(_))));
 }
 
 #[test]

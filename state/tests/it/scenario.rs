@@ -52,7 +52,7 @@ impl Log {
     /// Commits the transaction to the log and applies it.
     pub(crate) fn commit(&mut self, state: &mut TaskState, now_ms: i64) {
         state.log_changes(&mut |store, key, value| {
-            self.0.entry(store).or_default().push((key.to_vec(), value.map(<[u8]>::to_vec)))
+            self.0.entry(store).or_default().push((key.to_vec(), value.map(<[u8]>::to_vec)));
         });
         let positions = LOGGED.map(|store| (store, LogPosition { log_id: LOG_ID, next: self.end(store) }));
         state.apply(&positions, now_ms).unwrap();
@@ -66,7 +66,7 @@ impl Log {
     /// Brings every store up to the end of its log, from its position or from `from`.
     pub(crate) fn restore(&self, state: &mut TaskState, from: Option<i64>, batch: usize) {
         for store in LOGGED {
-            let begin = from.or(state.position(store).map(|position| position.next)).unwrap_or(0);
+            let begin = from.or_else(|| Some(state.position(store)?.next)).unwrap_or(0);
             self.restore_store(state, store, begin, batch);
         }
     }
@@ -106,12 +106,12 @@ pub(crate) fn contents(state: &TaskState, ids: impl IntoIterator<Item = u128>, h
         .unwrap();
     state
         .window_all(WINDOWS, i64::MIN..=i64::MAX, &mut |key, start, value| {
-            drop(found.windows.insert((key.to_vec(), start), value.to_vec()))
+            found.windows.insert((key.to_vec(), start), value.to_vec());
         })
         .unwrap();
     state
         .session_all(SESSIONS, &mut |key, start, end, value| {
-            drop(found.sessions.insert((key.to_vec(), start, end), value.to_vec()))
+            found.sessions.insert((key.to_vec(), start, end), value.to_vec());
         })
         .unwrap();
     for ((key, start), value) in &found.windows {
