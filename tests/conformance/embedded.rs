@@ -1,5 +1,6 @@
 //! What only the embedded cluster can do: faults on order, time on order, cleaning on order.
 
+mod chaos;
 mod cleaning;
 mod faults;
 mod threads;

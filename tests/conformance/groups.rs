@@ -6,9 +6,7 @@ use std::time::Duration;
 use highwater::TopicPartition;
 use highwater::kafka::{CommittedOffset, Kafka, KafkaErrorKind, Rebalance};
 
-use crate::harness::{
-    CALL, Member, at, commit_values, create, eventually, position, producer, send, texts, transactional,
-};
+use crate::harness::{CALL, Member, at, commit_values, create, eventually, position, producer, send, texts, transactional};
 
 pub(crate) fn members_share_partitions_and_hand_them_over(kafka: &dyn Kafka, unique: &str) {
     let topic = create(kafka, unique, 4, &[]);

@@ -15,11 +15,11 @@ use highwater::{Headers, Timestamp, TopicPartition};
 /// How long a call may take.
 pub(crate) const CALL: Duration = Duration::from_secs(30);
 /// How long anything may take to come true.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// How long one poll waits.
 const POLL: Duration = Duration::from_millis(100);
 /// Within the retention of any topic, whenever the test runs.
-pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 
 /// Calls `step` until it gives an answer, and fails the test when that takes too long.
 pub(crate) fn eventually<T>(what: &str, mut step: impl FnMut() -> Option<T>) -> T {
@@ -260,9 +260,9 @@ impl Member {
     }
 
     fn with_co_partitions(&self, lead: &[TopicPartition]) -> Vec<TopicPartition> {
-        let all = lead.iter().flat_map(|partition| {
-            self.topics.iter().map(|topic| TopicPartition::new(Arc::clone(topic), partition.partition))
-        });
+        let all = lead
+            .iter()
+            .flat_map(|partition| self.topics.iter().map(|topic| TopicPartition::new(Arc::clone(topic), partition.partition)));
         all.collect()
     }
 }

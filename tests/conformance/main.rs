@@ -1,6 +1,8 @@
 //! One suite of cases over the ports to Kafka, run against each adapter: the embedded cluster always, a real cluster where
 //! there is one. A case passes on both or one adapter is wrong. What only the embedded cluster can do is in `embedded`.
 
+#![expect(clippy::unwrap_used, reason = "a case fails by panicking, in its helpers too")]
+
 mod administration;
 mod embedded;
 mod groups;

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use highwater::kafka::{Batch, Isolation, Kafka, KafkaErrorKind, OFFSET_END, OffsetSpec, Outgoing, ReaderSettings};
 use highwater::{Headers, TopicPartition};
 
-use crate::harness::{CALL, MINUTE, Reading, a_minute_ago, admin, commit_values, create, eventually, producer, send, transactional};
+use crate::harness::{
+    CALL, MINUTE, Reading, a_minute_ago, admin, commit_values, create, eventually, producer, send, transactional,
+};
 
 pub(crate) fn records_come_back_in_order_with_keys_values_times_and_headers(kafka: &dyn Kafka, unique: &str) {
     let topic = create(kafka, unique, 1, &[]);
@@ -17,8 +19,12 @@ pub(crate) fn records_come_back_in_order_with_keys_values_times_and_headers(kafk
     headers.push("empty", None);
     let none = Headers::new();
     let time = a_minute_ago();
-    let sent: [(Option<&[u8]>, Option<&[u8]>, &Headers); 4] =
-        [(Some(b"a"), Some(b"1"), &headers), (None, Some(b"2"), &none), (Some(b"a"), None, &none), (Some(b""), Some(b""), &none)];
+    let sent = [
+        (Some(b"a".as_slice()), Some(b"1".as_slice()), &headers),
+        (None, Some(b"2".as_slice()), &none),
+        (Some(b"a".as_slice()), None, &none),
+        (Some(b"".as_slice()), Some(b"".as_slice()), &none),
+    ];
     for (key, value, headers) in sent {
         let record = Outgoing { topic: &topic, partition: 0, key, value, timestamp: time, headers, track: false };
         producer.send(&record, CALL).unwrap();
@@ -122,7 +128,8 @@ pub(crate) fn offsets_are_found_by_time(kafka: &dyn Kafka, unique: &str) {
     let none = Headers::new();
     for seconds in [0, 10, 20] {
         let timestamp = start.plus(MINUTE * seconds / 60);
-        let record = Outgoing { topic: &topic, partition: 0, key: None, value: Some(b"v"), timestamp, headers: &none, track: false };
+        let record =
+            Outgoing { topic: &topic, partition: 0, key: None, value: Some(b"v"), timestamp, headers: &none, track: false };
         producer.send(&record, CALL).unwrap();
     }
     producer.flush(CALL).unwrap();

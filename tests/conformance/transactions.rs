@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use highwater::kafka::{CommittedOffset, Isolation, Kafka, KafkaError, KafkaErrorKind, Producer};
 use highwater::TopicPartition;
+use highwater::kafka::{CommittedOffset, Isolation, Kafka, KafkaError, KafkaErrorKind, Producer};
 
 use crate::harness::{CALL, Member, Reading, at, commit_values, create, position, send, transactional};
 

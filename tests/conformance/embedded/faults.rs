@@ -25,7 +25,8 @@ fn transaction(cluster: &MemoryCluster, producer: &mut dyn Producer) -> Result<(
 fn a_transaction_is_whole_or_not_there_whatever_fails_where() {
     use KafkaErrorKind::{Abortable, Fenced, Timeout};
     let calls = [Call::Begin, Call::Send, Call::Flush, Call::SendOffsets, Call::Commit];
-    let faults = [Fault::Fail(Timeout), Fault::Fail(Fenced), Fault::FailAfterEffect(Abortable), Fault::Crash, Fault::CrashAfterEffect];
+    let faults =
+        [Fault::Fail(Timeout), Fault::Fail(Fenced), Fault::FailAfterEffect(Abortable), Fault::Crash, Fault::CrashAfterEffect];
     for call in calls {
         for fault in faults {
             let (cluster, _) = frozen();
