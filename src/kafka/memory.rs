@@ -78,7 +78,7 @@ impl Default for MemorySettings {
         Self {
             max_bytes: 1 << 30,
             client_max_record_bytes: 1_000_000,
-            cleaning_interval: Duration::from_secs(300),
+            cleaning_interval: Duration::from_mins(5),
             marker_delay: Duration::from_secs(5),
             brokers: 1,
         }

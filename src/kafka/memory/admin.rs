@@ -77,11 +77,7 @@ impl State {
 }
 
 impl Admin for MemoryAdmin {
-    fn describe_topics(
-        &mut self,
-        names: &[&str],
-        _timeout: Duration,
-    ) -> Result<Vec<Option<TopicDescription>>, KafkaError> {
+    fn describe_topics(&mut self, names: &[&str], _timeout: Duration) -> Result<Vec<Option<TopicDescription>>, KafkaError> {
         let describe = |state: &mut State, name: &&str| state.topics.get(*name).map(|topic| topic.description.clone());
         self.ask(|state, _| Ok(names.iter().map(|name| describe(state, name)).collect()))
     }
