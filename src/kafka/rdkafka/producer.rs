@@ -21,9 +21,7 @@ use super::group::RdGroupMetadata;
 use super::headers::OutgoingHeaders;
 use super::native::{Native, Role};
 use super::partitions::PartitionList;
-use crate::kafka::{
-    CommittedOffset, GroupMetadata, KafkaError, KafkaErrorKind, Outgoing, Producer, ProducerSettings,
-};
+use crate::kafka::{CommittedOffset, GroupMetadata, KafkaError, KafkaErrorKind, Outgoing, Producer, ProducerSettings};
 use crate::record::TopicPartition;
 
 /// How often a flush looks whether it is done. The C client's own flush looks every 10 ms, which would be most of a commit.
@@ -175,11 +173,8 @@ impl Producer for RdProducer {
     fn send(&mut self, record: &Outgoing<'_>, timeout: Duration) -> Result<(), KafkaError> {
         let timestamp = timestamp_of(record)?;
         let topic = self.client.topic(record.topic)?;
-        let opaque = if record.track {
-            self.client.destinations.position(record.topic, record.partition)
-        } else {
-            ptr::null_mut()
-        };
+        let opaque =
+            if record.track { self.client.destinations.position(record.topic, record.partition) } else { ptr::null_mut() };
         let value = record.value.map(|value| (self.arena.copy(value), value.len()));
         let headers = OutgoingHeaders::new(record.headers);
         let vector = [
@@ -288,7 +283,10 @@ pub(super) unsafe extern "C" fn on_delivery(_rk: *mut rd_kafka_t, message: *cons
     // SAFETY: context and message are alive during the call. The error is read as a number, since a broker may send any.
     unsafe {
         let code = (&raw const (*message).err).cast::<i32>().read();
-        if code == 0 || code == Code::RD_KAFKA_RESP_ERR__PURGE_QUEUE as i32 || code == Code::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT as i32 {
+        if code == 0
+            || code == Code::RD_KAFKA_RESP_ERR__PURGE_QUEUE as i32
+            || code == Code::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT as i32
+        {
             return;
         }
         let mut first = (*opaque.cast::<Context>()).first_failure.lock().expect("no panic while the lock is held");
