@@ -28,21 +28,21 @@ impl<'de> Cursor<'de> {
 
     #[inline]
     pub(super) fn byte(&mut self) -> Result<u8, Fault> {
-        let (&first, rest) = self.rest.split_first().ok_or(Fault::TRUNCATED)?;
+        let (&first, rest) = self.rest.split_first().ok_or_else(Fault::truncated)?;
         self.rest = rest;
         Ok(first)
     }
 
     #[inline]
     pub(super) fn take(&mut self, length_bytes: usize) -> Result<&'de [u8], Fault> {
-        let (taken, rest) = self.rest.split_at_checked(length_bytes).ok_or(Fault::TRUNCATED)?;
+        let (taken, rest) = self.rest.split_at_checked(length_bytes).ok_or_else(Fault::truncated)?;
         self.rest = rest;
         Ok(taken)
     }
 
     #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
-        let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or(Fault::TRUNCATED)?;
+        let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or_else(Fault::truncated)?;
         self.rest = rest;
         Ok(*taken)
     }

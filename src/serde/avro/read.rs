@@ -86,7 +86,7 @@ macro_rules! as_any {
 impl<'de> Deserializer<'de> for Reader<'_, 'de> {
     type Error = Fault;
 
-    as_any!(deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16
+    as_any!(deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_u8 deserialize_u16
         deserialize_u32 deserialize_u64 deserialize_f32 deserialize_f64 deserialize_char deserialize_bytes deserialize_byte_buf
         deserialize_seq deserialize_map deserialize_identifier);
 
@@ -109,11 +109,22 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
         }
     }
 
+    // The kinds of most fields do without the general match.
+
+    #[inline]
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.shape {
+            Shape::Long => visitor.visit_i64(self.cursor.long()?),
+            _ => self.some()?.deserialize_any(visitor),
+        }
+    }
+
     #[inline]
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let this = self.some()?;
-        let Shape::String = this.shape else { return Err(this.mismatch("string")) };
-        visitor.visit_borrowed_str(this.cursor.text()?)
+        match self.shape {
+            Shape::String => visitor.visit_borrowed_str(self.cursor.text()?),
+            _ => self.some()?.deserialize_any(visitor),
+        }
     }
 
     #[inline]
@@ -254,7 +265,7 @@ impl<'de> MapAccess<'de> for Fields<'_, 'de> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        self.value(seed)?.ok_or(Fault::fixed("a record has no more fields"))
+        self.value(seed)?.ok_or_else(|| Fault::fixed("a record has no more fields"))
     }
 
     fn size_hint(&self) -> Option<usize> {

@@ -159,7 +159,7 @@ impl Step {
     fn run_items(&self, items: &Shape, cursor: &mut Cursor<'_>, out: &mut BytesMut) -> Result<(), Fault> {
         let mut left = cursor.block_items()?;
         while left > 0 {
-            put_long(i64::try_from(left).map_err(|_| Fault::TRUNCATED)?, out);
+            put_long(i64::try_from(left).map_err(|_| Fault::truncated())?, out);
             for _ in 0..left {
                 self.run(items, cursor, out)?;
             }
