@@ -1,5 +1,7 @@
 //! The client of schema registries against a double that answers well and badly, and against a real one where there is one.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod schema_registry {
     pub(crate) mod double;
 }
@@ -16,7 +18,8 @@ use schema_registry::double::Double;
 use serde::{Deserialize, Serialize};
 
 const ONE: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"}]}"#;
-const TWO: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"},{"name":"b","type":["null","string"],"default":null}]}"#;
+const TWO: &str =
+    r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"},{"name":"b","type":["null","string"],"default":null}]}"#;
 const BREAKING: &str = r#"{"type":"record","name":"R","doc":"breaking","fields":[{"name":"c","type":"string"}]}"#;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -109,7 +112,12 @@ fn refusals_name_the_cause_and_the_mend() {
     type Is = fn(&RegistryError) -> bool;
     let json = |code: u32, message: &str| format!(r#"{{"error_code":{code},"message":"{message}"}}"#);
     let table: [(u16, String, Is, &[&str]); 8] = [
-        (401, json(401, "who are you"), |e| matches!(e, RegistryError::Denied { .. }), &["who are you", "credentials", "t-value"]),
+        (
+            401,
+            json(401, "who are you"),
+            |e| matches!(e, RegistryError::Denied { .. }),
+            &["who are you", "credentials", "t-value"],
+        ),
         (403, json(40301, "no"), |e| matches!(e, RegistryError::Denied { .. }), &["credentials"]),
         (409, json(409, "a lost"), |e| matches!(e, RegistryError::Incompatible { .. }), &["t-value", "a lost", "default"]),
         (422, json(42201, "bad schema"), |e| matches!(e, RegistryError::Invalid { .. }), &["422", "bad schema"]),
@@ -167,7 +175,10 @@ fn credentials_go_with_every_call() {
     let double = Double::start();
     let table = [
         (RegistryAuth::None, None),
-        (RegistryAuth::Basic { user: "Aladdin".into(), password: "open sesame".into() }, Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")),
+        (
+            RegistryAuth::Basic { user: "Aladdin".into(), password: "open sesame".into() },
+            Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+        ),
         (RegistryAuth::Bearer("token".into()), Some("Bearer token")),
     ];
     for (number, (auth, expected)) in table.into_iter().enumerate() {
@@ -218,7 +229,10 @@ fn a_real_registry_does_the_same() {
     assert!(matches!(error, RegistryError::Incompatible { .. }), "{error}");
     let fresh = open(&RegistrySettings::new(&url));
     let read = fresh.schema(id).unwrap();
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&read).unwrap(), serde_json::from_str::<serde_json::Value>(TWO).unwrap());
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&read).unwrap(),
+        serde_json::from_str::<serde_json::Value>(TWO).unwrap()
+    );
     assert_eq!(fresh.schema(SchemaId(99_999_999)), Err(RegistryError::UnknownId { id: SchemaId(99_999_999) }));
 
     let shared: SharedRegistry = Arc::new(open(&settings));

@@ -106,8 +106,6 @@ fn report(what: &str, ns: Option<f64>) -> std::io::Result<()> {
     }
 }
 
-
-
 fn event() -> CleanEvent {
     let text = |text: &str| Some(text.to_owned());
     CleanEvent {

@@ -11,15 +11,17 @@ mod clean_event;
 mod customer;
 mod order_fact;
 mod quality;
+mod row;
 mod session;
 
 pub use catalogue::{
-    CLEAN_EVENTS_VALUE, CURATED_CUSTOMER_HISTORY_KEY, CURATED_CUSTOMER_HISTORY_VALUE, CURATED_CUSTOMERS_KEY, CURATED_CUSTOMERS_VALUE,
-    CURATED_ORDER_FACTS_KEY, CURATED_ORDER_FACTS_VALUE, CURATED_SESSIONS_KEY, CURATED_SESSIONS_VALUE, OPS_QUALITY_KEY,
-    OPS_QUALITY_VALUE, Part, PersonalField, TopicRecord, TopicSchema, personal_fields, schemas, serde,
+    CLEAN_EVENTS_VALUE, CURATED_CUSTOMER_HISTORY_KEY, CURATED_CUSTOMER_HISTORY_VALUE, CURATED_CUSTOMERS_KEY,
+    CURATED_CUSTOMERS_VALUE, CURATED_ORDER_FACTS_KEY, CURATED_ORDER_FACTS_VALUE, CURATED_SESSIONS_KEY, CURATED_SESSIONS_VALUE,
+    OPS_QUALITY_KEY, OPS_QUALITY_VALUE, Part, PersonalField, TopicRecord, TopicSchema, personal_fields, schemas, serde,
 };
 pub use clean_event::{CleanEvent, CleanEventRef};
 pub use customer::{CustomerKey, CustomerRow, CustomerVersion, CustomerVersionKey};
 pub use order_fact::{OrderFact, OrderFactKey};
 pub use quality::{QualityKey, QualityRow};
+pub use row::{TopicKey, TopicRow};
 pub use session::{Revenue, SessionKey, SessionRow};

@@ -22,7 +22,9 @@ impl<'de> Cursor<'de> {
     pub(super) fn finish(&self) -> Result<(), Fault> {
         match self.rest.len() {
             0 => Ok(()),
-            left => Err(Fault::new(format!("{left} bytes follow the datum: it was written with another schema than its id says"))),
+            left => {
+                Err(Fault::new(format!("{left} bytes follow the datum: it was written with another schema than its id says")))
+            }
         }
     }
 
@@ -153,7 +155,8 @@ mod tests {
 
     #[test]
     fn a_union_branch_is_one_of_two() {
-        let table = [(0, 0, Some(true)), (0, 2, Some(false)), (1, 0, Some(false)), (1, 2, Some(true)), (0, 4, None), (0, 1, None)];
+        let table =
+            [(0, 0, Some(true)), (0, 2, Some(false)), (1, 0, Some(false)), (1, 2, Some(true)), (0, 4, None), (0, 1, None)];
         for (null_index, byte, expected) in table {
             assert_eq!(Cursor::new(&[byte]).is_null(null_index).ok(), expected, "{null_index} {byte}");
         }

@@ -60,10 +60,12 @@ impl Reader<'_, '_> {
     #[inline]
     fn some(self) -> Result<Self, Fault> {
         match self.shape {
-            Shape::Nullable { null_index, some } => match self.cursor.is_null(*null_index)? {
-                false => Ok(Self { shape: some, cursor: self.cursor }),
-                true => Err(Fault::fixed("a value is null where the type allows none")),
-            },
+            Shape::Nullable { null_index, some } => {
+                if self.cursor.is_null(*null_index)? {
+                    return Err(Fault::fixed("a value is null where the type allows none"));
+                }
+                Ok(Self { shape: some, cursor: self.cursor })
+            }
             _ => Ok(self),
         }
     }
@@ -135,10 +137,13 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.shape {
-            Shape::Nullable { null_index, some } => match self.cursor.is_null(*null_index)? {
-                true => visitor.visit_none(),
-                false => visitor.visit_some(Reader { shape: some, cursor: self.cursor }),
-            },
+            Shape::Nullable { null_index, some } => {
+                if self.cursor.is_null(*null_index)? {
+                    visitor.visit_none()
+                } else {
+                    visitor.visit_some(Reader { shape: some, cursor: self.cursor })
+                }
+            }
             Shape::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
@@ -180,7 +185,12 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
         if record.equals(fields) { visitor.visit_seq(fields_read) } else { visitor.visit_map(fields_read) }
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
         let this = self.some()?;
         let Shape::String = this.shape else { return Err(this.mismatch("name of a variant")) };
         visitor.visit_enum(BorrowedStrDeserializer::new(this.cursor.text()?))

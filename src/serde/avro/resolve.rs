@@ -27,11 +27,21 @@ enum Step {
     /// Bytes that must be UTF-8 now.
     CheckText,
     /// A value that may be null now.
-    Wrap { null_index: u8, some: Box<Self> },
+    Wrap {
+        null_index: u8,
+        some: Box<Self>,
+    },
     /// A value that may not be null any more.
-    Unwrap { null_index: u8, some: Box<Self> },
+    Unwrap {
+        null_index: u8,
+        some: Box<Self>,
+    },
     /// May be null before and after.
-    Union { writer_null_index: u8, reader_null_index: u8, some: Box<Self> },
+    Union {
+        writer_null_index: u8,
+        reader_null_index: u8,
+        some: Box<Self>,
+    },
     Array(Box<Self>),
     /// The reader's fields, in its order.
     Record(Vec<Source>),

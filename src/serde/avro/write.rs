@@ -51,7 +51,7 @@ struct Writer<'w> {
     out: &'w mut BytesMut,
 }
 
-impl<'w> Writer<'w> {
+impl Writer<'_> {
     /// Steps into a union with null, for a value that is not null though its type is no `Option`.
     #[inline]
     fn some(self) -> Self {
@@ -197,7 +197,13 @@ impl<'w> Serializer for Writer<'w> {
         value.serialize(self)
     }
 
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(self, _: &'static str, _: u32, _: &'static str, _: &T) -> Result<(), Fault> {
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<(), Fault> {
         Err(self.mismatch("variant with a value"))
     }
 
@@ -218,7 +224,13 @@ impl<'w> Serializer for Writer<'w> {
         Err(self.mismatch("tuple"))
     }
 
-    fn serialize_tuple_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Self::SerializeTupleVariant, Fault> {
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, Fault> {
         Err(self.mismatch("variant with a value"))
     }
 
@@ -232,7 +244,13 @@ impl<'w> Serializer for Writer<'w> {
         Ok(StructWriter { record, next: 0, out: this.out })
     }
 
-    fn serialize_struct_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Self::SerializeStructVariant, Fault> {
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, Fault> {
         Err(self.mismatch("variant with a value"))
     }
 
@@ -295,9 +313,7 @@ impl SerializeStruct for StructWriter<'_> {
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Fault> {
         let field = self.record.fields.get(self.next).filter(|field| field.is_named(key)).ok_or_else(|| self.misplaced(key))?;
         self.next += 1;
-        value
-            .serialize(Writer { shape: &field.shape, out: self.out })
-            .map_err(|fault| Fault::new(format!("{key}: {fault}")))
+        value.serialize(Writer { shape: &field.shape, out: self.out }).map_err(|fault| Fault::new(format!("{key}: {fault}")))
     }
 
     fn skip_field(&mut self, key: &'static str) -> Result<(), Fault> {
