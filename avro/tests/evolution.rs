@@ -52,11 +52,10 @@ fn a_key_is_byte_for_byte_the_released_one() {
 
 #[test]
 fn every_file_is_in_the_catalogue() {
-    let mut files: Vec<_> =
-        fs::read_dir(manifest("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    files.retain(|name| name.ends_with(".avsc"));
+    let mut files: Vec<_> = fs::read_dir(manifest("")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "avsc"));
     files.sort();
-    let mut subjects: Vec<_> = schemas().iter().map(|schema| format!("{}.avsc", schema.subject)).collect();
+    let mut subjects: Vec<_> = schemas().iter().map(|schema| manifest(&format!("{}.avsc", schema.subject))).collect();
     subjects.sort();
     assert_eq!(files, subjects);
 }
@@ -131,7 +130,6 @@ fn check_deletion<T: TopicRow + serde::Serialize + serde::de::DeserializeOwned>(
             Value::Array(variants) if variants[1] == "string" => "text".into(),
             Value::Array(_) => Value::Null,
             Value::Object(of) if of["type"] == "array" => Value::Array(Vec::new()),
-            Value::Object(_) => 0.into(),
             Value::String(name) if name == "string" => "text".into(),
             Value::String(name) if name == "boolean" => false.into(),
             _ => 0.into(),
