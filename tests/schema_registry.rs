@@ -4,6 +4,7 @@
 
 mod schema_registry {
     pub(crate) mod double;
+    pub(crate) mod gate;
 }
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use highwater::serde::avro::{
 };
 use highwater::serde::{Decode, Encode};
 use schema_registry::double::Double;
+use schema_registry::gate::Gate;
 use serde::{Deserialize, Serialize};
 
 const ONE: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"}]}"#;
@@ -215,30 +217,33 @@ fn a_record_of_an_unknown_id_waits_for_the_registry() {
 fn a_real_registry_does_the_same() {
     #[expect(clippy::disallowed_methods, reason = "where the registry is depends on the machine")]
     let url = std::env::var("SHOPPULSE__SCHEMA_REGISTRY__URL").expect("the registry's address");
+    let (authority, path) = url.trim_start_matches("http://").split_once('/').expect("the address has a path");
+    let gate = Gate::before(authority);
     let directory = tempfile::tempdir().unwrap();
-    let settings = RegistrySettings::new(&url).state_dir(directory.path());
+    let settings = RegistrySettings::new(format!("http://{}/{path}", gate.authority())).state_dir(directory.path());
     let topic = directory.path().file_name().unwrap().to_string_lossy().replace('.', "");
     let (key, value) = (format!("{topic}-key"), format!("{topic}-value"));
 
-    let registry = open(&settings);
-    let id = registry.register(&value, TWO).unwrap();
+    let id = open(&settings).register(&value, TWO).unwrap();
     assert_eq!(open(&settings).register(&value, TWO), Ok(id), "again the same id");
-    let key_id = registry.register(&key, ONE).unwrap();
-    let breaking = BREAKING.replace(r#""doc":"breaking","#, "");
-    let error = registry.register(&value, &breaking).unwrap_err();
-    assert!(matches!(error, RegistryError::Incompatible { .. }), "{error}");
-    let fresh = open(&RegistrySettings::new(&url));
-    let read = fresh.schema(id).unwrap();
-    assert_eq!(
-        serde_json::from_str::<serde_json::Value>(&read).unwrap(),
-        serde_json::from_str::<serde_json::Value>(TWO).unwrap()
-    );
-    assert_eq!(fresh.schema(SchemaId(99_999_999)), Err(RegistryError::UnknownId { id: SchemaId(99_999_999) }));
+    let key_id = open(&settings).register(&key, ONE).unwrap();
+    let error = open(&settings).register(&value, &BREAKING.replace(r#""doc":"breaking","#, "")).unwrap_err();
+    assert!(matches!(&error, RegistryError::Incompatible { subject, .. } if *subject == value), "{error}");
 
-    let shared: SharedRegistry = Arc::new(open(&settings));
+    let fresh = open(&RegistrySettings::new(&url));
+    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(parse(&fresh.schema(id).unwrap()), parse(TWO));
+    let unknown = SchemaId(99_999_999);
+    assert_eq!(fresh.schema(unknown), Err(RegistryError::UnknownId { id: unknown }));
+
+    gate.shut();
+    let offline = open(&settings);
+    assert_eq!(offline.register(&key, ONE), Ok(key_id));
+    let shared: SharedRegistry = Arc::new(offline);
     let serde = AvroSerde::<Two>::bind(&shared, &value, TWO).unwrap();
     let mut record = BytesMut::new();
     serde.encode(&Two { a: 1, b: None }, &mut record).unwrap();
     assert_eq!(serde.decode(&record), Ok(Two { a: 1, b: None }));
-    assert_eq!(registry.register(&key, ONE), Ok(key_id));
+    assert!(shared.schema(unknown).unwrap_err().is_retriable());
+    assert!(shared.register("other-value", ONE).unwrap_err().is_retriable());
 }
