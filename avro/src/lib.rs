@@ -3,6 +3,7 @@
 //! A schema is the source of truth: its names, their order, what may be null, the units, and which fields are personal. A type has the
 //! same fields in the same order, and tests hold the two together. `golden/` keeps every released schema: a new one must read what the
 //! old ones wrote, and a key's schema never changes, as its id is part of the key's bytes.
+//! A release that changes a schema copies it to `golden/v<n>/`.
 //!
 //! Start reading at [`schemas`] and [`serde()`]. Not here: topics that are not Avro (input, late, dead letters), and how rows are made.
 
