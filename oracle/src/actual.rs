@@ -28,7 +28,7 @@ pub struct OutputRow {
 ///
 /// let mut actual = Actual::new().with_partitions(6);
 /// let key = serde_json::json!({"shop_id": "s", "order_id": "7"});
-/// actual.observe(0, OutputRow { topic: "curated.order_facts".into(), key, value: None }, &[]);
+/// actual.observe(3, OutputRow { topic: "curated.order_facts".into(), key, value: None }, &[]);
 /// assert_eq!(actual.faults().len(), 2); // The place is wrong, and no deleted row came before.
 /// ```
 #[derive(Debug, Default)]

@@ -62,15 +62,14 @@ fn read_row_change(table: &Table, id: i64, envelope: &Object<'_>, op: Option<&st
         envelope.object(name)
     });
     let source = source.unwrap_or_default();
-    let ts_ms = integer(&source, "ts_ms", p);
-    let lsn = integer(&source, "lsn", p);
-    p.note_if(ts_ms.is_none(), Reason::MissingField);
-    let streamed = op != Some("r");
-    p.note_if(streamed && lsn.is_none(), Reason::MissingField);
-    let after = if op == Some("d") { None } else { after.map(|object| read_after(table, id, &object, before.as_ref(), p)) };
-    p.note_if(op != Some("d") && after.is_none(), Reason::MissingField);
+    let (ts_ms, lsn) = (integer(&source, "ts_ms", p), integer(&source, "lsn", p));
+    let (is_change, is_delete, is_snapshot) = (matches!(op, Some("c" | "u" | "d" | "r")), op == Some("d"), op == Some("r"));
+    p.note_if(is_change && ts_ms.is_none(), Reason::MissingField);
+    p.note_if(is_change && !is_snapshot && lsn.is_none(), Reason::MissingField);
+    p.note_if(is_change && !is_delete && after.is_none(), Reason::MissingField);
+    let after = after.filter(|_| is_change && !is_delete).map(|object| read_after(table, id, &object, before.as_ref(), p));
     problems.first()?;
-    let origin = if streamed { Origin::Stream(lsn.unwrap_or_default()) } else { Origin::Snapshot };
+    let origin = if is_snapshot { Origin::Snapshot } else { Origin::Stream(lsn.unwrap_or_default()) };
     Ok(Change { id, origin, ts_ms: ts_ms.unwrap_or_default(), after })
 }
 

@@ -25,7 +25,7 @@ use crate::input::InputRecord;
 use stage::Stage;
 
 /// How many records an act makes on average, by which acts are spaced.
-const RECORDS_PER_ACT: u64 = 6;
+const RECORDS_PER_ACT: u64 = 5;
 
 /// An endless day of a shop, cut at the number of records that the settings ask for. Records come in the order in which
 /// they are to be produced; the offset of each is its place within its topic and partition.
@@ -70,8 +70,8 @@ impl Traffic {
         let broken_permille = stage.settings.disorder.broken_permille;
         if stage.random.chance(broken_permille) {
             match stage.random.below(8) {
-                0 | 1 => broken_changes::begin(stage, begin_ms),
-                2 | 3 => broken_lines::begin(stage, begin_ms),
+                0..3 => broken_changes::begin(stage, begin_ms),
+                3 | 4 => broken_lines::begin(stage, begin_ms),
                 _ => broken_messages::begin(stage, begin_ms),
             }
             return;

@@ -26,7 +26,7 @@ pub struct Disorder {
 impl Default for Disorder {
     fn default() -> Self {
         Self {
-            broken_permille: 40,
+            broken_permille: 80,
             repeated_permille: 40,
             offline_permille: 120,
             late_permille: 4,
@@ -91,6 +91,6 @@ impl TrafficSettings {
     /// paces the records by the wall clock.
     pub fn demo(seconds: u64, records_per_second: u64, now_ms: i64) -> Self {
         let records = seconds.saturating_mul(records_per_second) as usize;
-        Self { start_ms: now_ms - 33 * HOUR_MS, span_ms: 30 * HOUR_MS, ..Self::test(records, now_ms as u64) }
+        Self { start_ms: now_ms - 35 * HOUR_MS, span_ms: 30 * HOUR_MS, ..Self::test(records, now_ms as u64) }
     }
 }

@@ -115,12 +115,13 @@ fn on_the_road(stage: &mut Stage, begin_ms: i64) -> Plan {
     plan
 }
 
-/// A screen that never sleeps: an event every 20 minutes for 27 hours, a few of them delivered late, cut at 24 hours.
+/// A screen that never sleeps: an event every 20 minutes for 27 hours, a few of the first delivered late. The session is cut at
+/// 24 hours.
 fn round_the_clock(stage: &mut Stage, begin_ms: i64) -> Plan {
     let mut plan = Plan::new();
     for step in 0..81 {
         let at_ms = begin_ms + step * 20 * MINUTE_MS;
-        let delay_ms = if step % 9 == 4 { 3 * HOUR_MS } else { 700 };
+        let delay_ms = if step % 9 == 4 && step < 40 { 3 * HOUR_MS } else { 700 };
         plan.push((page_view(stage, at_ms), at_ms + delay_ms));
     }
     plan
