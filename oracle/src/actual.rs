@@ -148,12 +148,11 @@ impl Actual {
                 topology: text("topology")?.to_owned(),
             })
         })();
-        match late {
-            Some(late) => self.late_events.push(late),
-            None => {
-                let sentence = format!("late.events: the record of {} lacks a header: {headers:?}", row.key);
-                self.fault(DifferenceKind::Malformed, &row.topic, sentence);
-            }
+        if let Some(late) = late {
+            self.late_events.push(late);
+        } else {
+            let sentence = format!("late.events: the record of {} lacks a header: {headers:?}", row.key);
+            self.fault(DifferenceKind::Malformed, &row.topic, sentence);
         }
     }
 
@@ -164,12 +163,11 @@ impl Actual {
             let (partition, offset) = (text("dlq.partition")?.parse().ok()?, text("dlq.offset")?.parse().ok()?);
             Some((text("dlq.topic")?, partition, offset, text("dlq.topology")?, text("dlq.reason")?))
         })();
-        match letter {
-            Some(letter) if complete => self.dead_letters.push(letter),
-            _ => {
-                let sentence = format!("dlq.shoppulse: the record of {} lacks a header: {headers:?}", row.key);
-                self.fault(DifferenceKind::Malformed, &row.topic, sentence);
-            }
+        if let Some(letter) = letter.filter(|_| complete) {
+            self.dead_letters.push(letter);
+        } else {
+            let sentence = format!("dlq.shoppulse: the record of {} lacks a header: {headers:?}", row.key);
+            self.fault(DifferenceKind::Malformed, &row.topic, sentence);
         }
     }
 
@@ -211,7 +209,7 @@ impl Latest {
         }
         let version = row["row_version"].as_i64();
         if version.is_none() || version <= self.version {
-            let shown = |version: Option<i64>| version.map_or("none".to_owned(), |version| version.to_string());
+            let shown = |version: Option<i64>| version.map_or_else(|| "none".to_owned(), |version| version.to_string());
             let sentence = format!("the row_version does not increase: {} after {}", shown(version), shown(self.version));
             found.push((DifferenceKind::Version, sentence));
         }

@@ -89,7 +89,7 @@ impl Memory {
         }
         let hour = |instant_ms: i64| instant_ms.div_euclid(HOUR_MS);
         let horizon = hour(self.stream_time_ms) - MEMORY_HOURS;
-        let identity = (message.key.to_owned(), message.write_key.clone(), message.message_id.clone());
+        let identity = (message.key.to_owned(), message.write_key.clone(), message.id.clone());
         let kept_hour = self.kept_hours.entry(identity).or_insert(i64::MIN);
         if *kept_hour >= horizon {
             return Verdict::Duplicate("message_id");

@@ -82,12 +82,11 @@ fn compare_table(topic: &str, expected: &BTreeMap<String, Value>, actual: &Actua
     let none = BTreeMap::new();
     let actual = actual.tables.get(topic).unwrap_or(&none);
     for (key, row) in expected {
-        match actual.get(key).and_then(|latest| latest.row.as_ref()) {
-            Some(found) => compare_columns(topic, key, row, found, differences),
-            None => {
-                let sentence = format!("{topic}: the row {key} is missing; expected {row}");
-                differences.push(Difference::new(DifferenceKind::MissingRow, topic, sentence));
-            }
+        if let Some(found) = actual.get(key).and_then(|latest| latest.row.as_ref()) {
+            compare_columns(topic, key, row, found, differences);
+        } else {
+            let sentence = format!("{topic}: the row {key} is missing; expected {row}");
+            differences.push(Difference::new(DifferenceKind::MissingRow, topic, sentence));
         }
     }
     for (key, row) in actual.iter().filter_map(|(key, latest)| Some((key, latest.row.as_ref()?))) {
@@ -168,11 +167,7 @@ fn compare_records<R: Ord + fmt::Debug>(topic: &str, expected: &[R], actual: &[R
     }
 }
 
-fn compare_counts(
-    expected: &BTreeMap<QualityKey, i64>,
-    actual: &BTreeMap<QualityKey, i64>,
-    differences: &mut Vec<Difference>,
-) {
+fn compare_counts(expected: &BTreeMap<QualityKey, i64>, actual: &BTreeMap<QualityKey, i64>, differences: &mut Vec<Difference>) {
     let lines: BTreeSet<&QualityKey> = expected.keys().chain(actual.keys()).collect();
     for line in lines {
         let count = |books: &BTreeMap<QualityKey, i64>| books.get(line).copied().unwrap_or(0);

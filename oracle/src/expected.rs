@@ -71,8 +71,7 @@ pub struct Expected {
 }
 
 /// The curated topics, whose final rows are compared.
-pub(crate) const TABLES: [&str; 4] =
-    ["curated.sessions", "curated.order_facts", "curated.customers", "curated.customer_history"];
+pub(crate) const TABLES: [&str; 4] = ["curated.sessions", "curated.order_facts", "curated.customers", "curated.customer_history"];
 
 /// The names of a table's key columns, in the order in which their text is joined to find the partition.
 pub(crate) fn key_columns(topic: &str) -> &'static [&'static str] {

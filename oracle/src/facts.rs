@@ -120,8 +120,20 @@ impl Payments {
             _ if self.other_currency => "currency_mismatch",
             _ if self.disputed > 0 => "disputed",
             _ if self.refunded > 0 && self.refunded >= self.paid => "refunded",
-            _ if !has_order => if self.paid > 0 { "paid" } else { "unpaid" },
-            _ if self.paid <= 0 => if goods.lines > 0 && gross <= 0 { "paid" } else { "unpaid" },
+            _ if !has_order => {
+                if self.paid > 0 {
+                    "paid"
+                } else {
+                    "unpaid"
+                }
+            }
+            _ if self.paid <= 0 => {
+                if goods.lines > 0 && gross <= 0 {
+                    "paid"
+                } else {
+                    "unpaid"
+                }
+            }
             _ if self.paid < gross => "partial",
             _ if self.paid == gross => "paid",
             _ => "overpaid",
@@ -130,7 +142,7 @@ impl Payments {
 }
 
 fn row((shop_id, order_id): &(String, String), order: Option<&Row>, goods: &Goods, lines: &[Line]) -> Value {
-    let first = lines.iter().min_by_key(|line| (line.occurred_at, &line.provider, &line.line_id));
+    let first = lines.iter().min_by_key(|line| (line.occurred_at, &line.provider, &line.id));
     let currency = match order {
         Some(order) => order.text("currency"),
         None => first.map(|line| line.currency.as_str()),

@@ -1,6 +1,7 @@
 //! Strict JSON, one level at a time: members keep the exact text of their values, so that numbers stay exact and bytes stay
 //! as sent. No value tree is built.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -15,7 +16,7 @@ const MAX_NESTING: usize = 127;
 /// An object whose members are still text.
 #[derive(Debug, Default)]
 pub(crate) struct Object<'a> {
-    members: Vec<(String, &'a str)>,
+    members: Vec<(Cow<'a, str>, &'a str)>,
 }
 
 impl<'a> Object<'a> {
@@ -73,6 +74,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     }
 }
 
+/// A member's name, borrowed unless it has escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
 struct Members;
 
 impl<'de> Visitor<'de> for Members {
@@ -83,9 +88,9 @@ impl<'de> Visitor<'de> for Members {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
-            members.push((name, value.get()));
+        let mut members = Vec::with_capacity(16);
+        while let Some((name, value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+            members.push((name.0, value.get()));
         }
         Ok(Object { members })
     }

@@ -21,6 +21,7 @@ mod changes;
 mod clean;
 mod compare;
 mod customers;
+mod digest;
 mod expected;
 mod facts;
 mod input;

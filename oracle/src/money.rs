@@ -36,7 +36,7 @@ impl Decimal {
         let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
         let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         (all_digits(whole) && all_digits(fraction))
-            .then(|| Self::new(text.starts_with('-'), format!("{whole}{fraction}"), -(fraction.len() as i64)))
+            .then(|| Self::new(text.starts_with('-'), &format!("{whole}{fraction}"), -(fraction.len() as i64)))
     }
 
     /// Reads the text of a JSON number, which may have an exponent.
@@ -44,14 +44,15 @@ impl Decimal {
         let (mantissa, power) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let mut decimal = Self::plain(mantissa)?;
         // An exponent beyond 64 bits is as good as the greatest one: the number is zero or fits nowhere.
-        let power = power.parse().unwrap_or(if power.starts_with('-') { i64::MIN / 2 } else { i64::MAX / 2 });
+        let limit = if power.starts_with('-') { i64::MIN / 2 } else { i64::MAX / 2 };
+        let power = power.parse().unwrap_or(limit);
         if !decimal.digits.is_empty() {
             decimal.exponent = decimal.exponent.saturating_add(power);
         }
         Some(decimal)
     }
 
-    fn new(negative: bool, digits: String, exponent: i64) -> Self {
+    fn new(negative: bool, digits: &str, exponent: i64) -> Self {
         let significant = digits.trim_start_matches('0').trim_end_matches('0');
         let dropped = digits.len() - digits.trim_end_matches('0').len();
         if significant.is_empty() {
@@ -63,7 +64,7 @@ impl Decimal {
     /// The decimal `times` over.
     pub(crate) fn times(&self, times: i64) -> Option<Self> {
         let digits = i128::from(times.unsigned_abs()).checked_mul(self.magnitude()?)?;
-        Some(Self::new(self.negative != (times < 0), digits.to_string(), self.exponent))
+        Some(Self::new(self.negative != (times < 0), &digits.to_string(), self.exponent))
     }
 
     fn magnitude(&self) -> Option<i128> {
@@ -153,8 +154,16 @@ mod tests {
     #[test]
     fn currencies_have_their_decimals() {
         for (currency, decimals) in [
-            ("JPY", Some(0)), ("EUR", Some(2)), ("KWD", Some(3)), ("CLF", Some(4)), ("XAU", None), ("DEM", None), ("eur", None),
-            ("", None), ("EUR ", None), ("R E", None),
+            ("JPY", Some(0)),
+            ("EUR", Some(2)),
+            ("KWD", Some(3)),
+            ("CLF", Some(4)),
+            ("XAU", None),
+            ("DEM", None),
+            ("eur", None),
+            ("", None),
+            ("EUR ", None),
+            ("R E", None),
         ] {
             assert_eq!(exponent(currency), decimals, "{currency}");
         }

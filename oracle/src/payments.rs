@@ -20,7 +20,7 @@ const REMEMBERED_VERSIONS: usize = 8;
 pub(crate) struct Line {
     pub(crate) shop_id: String,
     pub(crate) provider: String,
-    pub(crate) line_id: String,
+    pub(crate) id: String,
     pub(crate) order_id: Option<String>,
     pub(crate) kind: String,
     pub(crate) currency: String,
@@ -45,7 +45,7 @@ impl Lines {
     }
 
     fn add(&mut self, line: Line) -> Verdict {
-        let identity = (line.shop_id.clone(), line.provider.clone(), line.line_id.clone());
+        let identity = (line.shop_id.clone(), line.provider.clone(), line.id.clone());
         let versions = self.0.entry(identity).or_default();
         if versions.contains(&line) {
             return Verdict::Duplicate("line_id");
@@ -83,7 +83,7 @@ fn read(record: &InputRecord) -> Result<Line, Reason> {
     let line = Line {
         shop_id: fields.required("shop_id"),
         provider: fields.required("provider"),
-        line_id: fields.required("line_id"),
+        id: fields.required("line_id"),
         order_id: fields.text("order_id"),
         kind: fields.required("kind"),
         currency: fields.required("currency"),
@@ -99,7 +99,7 @@ fn read(record: &InputRecord) -> Result<Line, Reason> {
     problems.note_if(!PROVIDERS.contains(&line.provider.as_str()), Reason::BadValue);
     problems.note_if(!KINDS.contains(&line.kind.as_str()), Reason::BadValue);
     problems.note_if(money::exponent(&line.currency).is_none(), Reason::UnknownCurrency);
-    problems.note_if(key != format!("{}|{}:{}", line.shop_id, line.provider, line.line_id), Reason::KeyMismatch);
+    problems.note_if(key != format!("{}|{}:{}", line.shop_id, line.provider, line.id), Reason::KeyMismatch);
     problems.first()?;
     Ok(line)
 }

@@ -1,9 +1,8 @@
 //! The columns of `clean.events`, read from a valid message (rules 22–25), and the few that sessions need.
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::message::Message;
-use crate::canonical::canonical;
 use crate::expected::CleanRow;
 use crate::json::{self, Object};
 use crate::money::{self, Decimal};
@@ -33,6 +32,38 @@ impl SessionEvent {
     }
 }
 
+/// The columns in the order of their names, which is the canonical one.
+#[derive(Serialize)]
+struct Columns<'a> {
+    anonymous_id: Option<&'a str>,
+    clock_skew_ms: i64,
+    currency: Option<&'a str>,
+    event: Option<&'a str>,
+    ip: Option<String>,
+    library: Option<String>,
+    locale: Option<String>,
+    message_id: &'a str,
+    occurred_at: i64,
+    order_id: Option<&'a str>,
+    original_timestamp: i64,
+    page_path: Option<&'a str>,
+    page_url: Option<&'a str>,
+    product_ids: &'a [String],
+    properties: &'a str,
+    received_at: i64,
+    referrer: Option<&'a str>,
+    revenue_minor: Option<i64>,
+    sent_at: Option<i64>,
+    shop_id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    user_agent: Option<String>,
+    user_id: Option<&'a str>,
+    utm_campaign: Option<&'a str>,
+    utm_medium: Option<&'a str>,
+    utm_source: Option<&'a str>,
+}
+
 /// Reads all columns of a message.
 pub(crate) fn read(message: &Message<'_>, partition: i32) -> (CleanRow, SessionEvent) {
     let properties = message.properties.and_then(Object::nested).unwrap_or_default();
@@ -46,23 +77,39 @@ pub(crate) fn read(message: &Message<'_>, partition: i32) -> (CleanRow, SessionE
         None => name,
     });
     let event = if message.kind == "track" { message.event.clone() } else { None };
-    let columns = json!({
-        "message_id": message.message_id, "shop_id": message.shop_id, "anonymous_id": message.anonymous_id,
-        "user_id": message.user_id, "type": message.kind, "event": event,
-        "occurred_at": message.occurred_ms * MILLI_MICROS, "original_timestamp": message.original_micros,
-        "sent_at": message.sent_micros, "received_at": message.received_micros, "clock_skew_ms": clock_skew_ms(message),
-        "page_path": page.path, "page_url": page.url, "referrer": page.referrer,
-        "utm_source": utm[0], "utm_medium": utm[1], "utm_campaign": utm[2],
-        "ip": message.context.text("ip"), "user_agent": message.context.text("userAgent"),
-        "locale": message.context.text("locale"), "library": library,
-        "order_id": purchase.order_id, "currency": purchase.currency, "revenue_minor": purchase.revenue_minor,
-        "product_ids": purchase.product_ids, "properties": message.properties.unwrap_or("{}"),
-    });
+    let columns = Columns {
+        anonymous_id: message.anonymous_id.as_deref(),
+        clock_skew_ms: clock_skew_ms(message),
+        currency: purchase.currency.as_deref(),
+        event: event.as_deref(),
+        ip: message.context.text("ip"),
+        library,
+        locale: message.context.text("locale"),
+        message_id: &message.id,
+        occurred_at: message.occurred_ms * MILLI_MICROS,
+        order_id: purchase.order_id.as_deref(),
+        original_timestamp: message.original_micros,
+        page_path: page.path.as_deref(),
+        page_url: page.url.as_deref(),
+        product_ids: &purchase.product_ids,
+        properties: message.properties.unwrap_or("{}"),
+        received_at: message.received_micros,
+        referrer: page.referrer.as_deref(),
+        revenue_minor: purchase.revenue_minor,
+        sent_at: message.sent_micros,
+        shop_id: &message.shop_id,
+        kind: &message.kind,
+        user_agent: message.context.text("userAgent"),
+        user_id: message.user_id.as_deref(),
+        utm_campaign: utm[2].as_deref(),
+        utm_medium: utm[1].as_deref(),
+        utm_source: utm[0].as_deref(),
+    };
     let row = CleanRow {
         key: message.key.to_owned(),
-        message_id: message.message_id.clone(),
+        message_id: message.id.clone(),
         partition,
-        columns: canonical(&columns),
+        columns: serde_json::to_string(&columns).expect("columns are plain JSON"),
     };
     let session_event = SessionEvent {
         shop_id: message.shop_id.clone(),

@@ -13,7 +13,7 @@ const MAX_FUTURE_MICROS: i64 = 5 * 60 * 1_000_000;
 pub(crate) struct Message<'a> {
     pub(crate) key: &'a str,
     pub(crate) visitor: &'a str,
-    pub(crate) message_id: String,
+    pub(crate) id: String,
     pub(crate) shop_id: String,
     pub(crate) write_key: String,
     pub(crate) kind: String,
@@ -59,7 +59,7 @@ impl<'a> Message<'a> {
         Ok(Self {
             key,
             visitor,
-            message_id,
+            id: message_id,
             shop_id,
             write_key,
             kind,

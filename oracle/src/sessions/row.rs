@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::PlacedEvent;
 use crate::clean::SessionEvent;
+use crate::digest::sha256_32;
 use crate::time::MILLI_MICROS;
 
 /// The row of a session that consists of these events, in any order.
@@ -48,8 +48,7 @@ pub(super) fn read(mut events: Vec<PlacedEvent<'_>>) -> Value {
 /// The first 32 hex digits of SHA-256 over shop, visitor and start.
 fn session_id(first: &SessionEvent) -> String {
     let text = format!("{}|{}|{}", first.shop_id, first.visitor, first.occurred_ms);
-    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-    digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256_32(&text)
 }
 
 fn revenue(events: &[&SessionEvent]) -> Vec<Value> {

@@ -62,7 +62,7 @@ fn break_record(stage: &mut Stage, table: Table, whole: &Members, draft: &mut Dr
         4 => draft.value = Some(vec![]),
         5 if stage.may_oversize() => draft.value = Some(whole.clone().set_text("x", &"x".repeat(524_288)).bytes()),
         6 => draft.value = Some([text.as_bytes(), b"\xc3"].concat()),
-        7 => draft.value = Some(text[1..].as_bytes().to_vec()),
+        7 => draft.value = Some(text.as_bytes()[1..].to_vec()),
         8 => draft.value = Some(b"[]".to_vec()),
         // A tombstone needs no delete before it, and no good key.
         9 => (draft.key, draft.value) = (Some(b"?".to_vec()), None),

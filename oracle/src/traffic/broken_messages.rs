@@ -34,8 +34,8 @@ pub(super) fn begin(stage: &mut Stage, begin_ms: i64) {
 }
 
 impl Patient {
-    fn key(&self) -> Bytes {
-        Some(self.sender.key.clone().into_bytes())
+    fn key(&self) -> Vec<u8> {
+        self.sender.key.clone().into_bytes()
     }
 }
 
@@ -44,10 +44,9 @@ fn broken_bytes(stage: &mut Stage, patient: &Patient) -> (Bytes, Bytes) {
     let surrogate = || patient.members.clone().set("messageId", "\"\\ud800\"").text();
     let kind = stage.turn("broken bytes", 12);
     let value = match kind {
-        0 => None,
         1 => Some(vec![]),
         2 if stage.may_oversize() => Some(padded(&patient.members, 512 * 1_024 + 1)),
-        2 => None,
+        0 | 2 => None,
         3 => Some([text.as_bytes(), b"\xff"].concat()),
         4 => Some(text.as_bytes()[..text.len() / 2].to_vec()),
         5 => Some(text.replace("\"All\":true", "\"All\":NaN").into_bytes()),
@@ -58,7 +57,7 @@ fn broken_bytes(stage: &mut Stage, patient: &Patient) -> (Bytes, Bytes) {
         10 => Some(format!("[{text}]").into_bytes()),
         _ => Some(b"\"a string\"".to_vec()),
     };
-    (patient.key(), value)
+    (Some(patient.key()), value)
 }
 
 /// The message with arrays in an unknown field, so many levels below the top.
@@ -100,7 +99,7 @@ fn broken_fields(stage: &mut Stage, patient: &mut Patient) -> (Bytes, Bytes) {
         18 => members.set("shopId", "\"no such shop\"").set("receivedAt", "\"now\""),
         _ => members.repeat("messageId", "null"),
     };
-    (key, Some(members.bytes()))
+    (Some(key), Some(members.bytes()))
 }
 
 fn broken_times(stage: &mut Stage, patient: &mut Patient) -> (Bytes, Bytes) {
@@ -132,7 +131,7 @@ fn broken_times(stage: &mut Stage, patient: &mut Patient) -> (Bytes, Bytes) {
         }
         _ => _ = members.remove("sentAt").set_text("originalTimestamp", "2126-01-05T10:00:00Z"),
     }
-    (key, Some(members.bytes()))
+    (Some(key), Some(members.bytes()))
 }
 
 fn broken_keys(stage: &mut Stage, patient: &mut Patient) -> (Bytes, Bytes) {
@@ -147,7 +146,7 @@ fn broken_keys(stage: &mut Stage, patient: &mut Patient) -> (Bytes, Bytes) {
         6 => Some(format!("{}x", patient.sender.shop).into_bytes()),
         _ => {
             let other = patient.members.set("anonymousId", "\"someone else\"").bytes();
-            return (patient.key(), Some(other));
+            return (Some(patient.key()), Some(other));
         }
     };
     (key, value)
@@ -159,10 +158,10 @@ fn at_the_edge(stage: &mut Stage, patient: &mut Patient) -> (Bytes, Bytes) {
     let members = &mut patient.members;
     let kind = stage.turn("at the edge", 12);
     match kind {
-        0 => return (key, Some(nested(members, 126).into_bytes())),
-        1 if stage.may_oversize() => return (key, Some(padded(members, 512 * 1_024))),
+        0 => return (Some(key), Some(nested(members, 126).into_bytes())),
+        1 if stage.may_oversize() => return (Some(key), Some(padded(members, 512 * 1_024))),
         2 => _ = members.remove("sentAt").set_text("originalTimestamp", &format(arrival + 300_000_000, 6)),
-        3 => return (key, Some(format!(" \t\r\n{}\n", members.text()).into_bytes())),
+        3 => return (Some(key), Some(format!(" \t\r\n{}\n", members.text()).into_bytes())),
         4 => {
             let id = members.get("messageId").to_owned();
             members.set("messageId", "\"overridden\"").repeat("messageId", &id);
@@ -182,5 +181,5 @@ fn at_the_edge(stage: &mut Stage, patient: &mut Patient) -> (Bytes, Bytes) {
             members.set_text("sentAt", &received).set_text("originalTimestamp", &format(arrival - 3_500_000_001, 6));
         }
     }
-    (key, Some(members.bytes()))
+    (Some(key), Some(members.bytes()))
 }

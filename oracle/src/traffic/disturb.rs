@@ -40,9 +40,12 @@ fn repeat_last(_: &mut Stage, script: &mut Script) {
 fn rewind(_: &mut Stage, script: &mut Script) {
     let from = script.changes.len().saturating_sub(3);
     let again_ms = script.last_ts_ms() + 2 * MINUTE_MS;
-    let replayed: Vec<Planned> = script.changes[from..].iter().cloned().enumerate().map(|(index, change)| {
-        Planned { arrival_ms: again_ms + index as i64, ..change }
-    }).collect();
+    let replayed: Vec<Planned> = script.changes[from..]
+        .iter()
+        .cloned()
+        .enumerate()
+        .map(|(index, change)| Planned { arrival_ms: again_ms + index as i64, ..change })
+        .collect();
     script.changes.extend(replayed);
 }
 

@@ -65,10 +65,11 @@ pub(super) fn line(stage: &mut Stage, shop: &str, order_id: Option<&str>, at_ms:
     let mut line = Members::new();
     line.set_text("shop_id", shop).set_text("provider", stage.random.pick(&["stripe", "adyen"]));
     line.set_text("line_id", &format!("txn_{number:08}"));
-    line.set("order_id", order_id.map_or("null".to_owned(), quoted)).set_text("kind", "payout");
+    line.set("order_id", order_id.map_or_else(|| "null".to_owned(), quoted)).set_text("kind", "payout");
     line.set_text("currency", "EUR").set("gross_minor", "-5000").set("fee_minor", "29").set("net_minor", "-5029");
-    line.set_text("occurred_at", &format(at_ms * MILLI_MICROS, if number % 2 == 0 { 0 } else { 6 }));
-    let available = if number % 5 == 0 { "\"\"".to_owned() } else { quoted(&format((at_ms + 48 * HOUR_MS) * MILLI_MICROS, 0)) };
+    line.set_text("occurred_at", &format(at_ms * MILLI_MICROS, if number.is_multiple_of(2) { 0 } else { 6 }));
+    let available =
+        if number.is_multiple_of(5) { "\"\"".to_owned() } else { quoted(&format((at_ms + 48 * HOUR_MS) * MILLI_MICROS, 0)) };
     line.set("available_on", available);
     line.set_text("file", "balance-1.csv").set_plain("line_number", number % 5_000 + 2);
     line

@@ -1,6 +1,6 @@
 //! A JSON object as it is being made up: members in order, each value as its exact text.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 /// Names and the texts of their values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Members {
     }
 
     /// Sets a member to a number, a flag, or whatever else prints as JSON.
-    pub(crate) fn set_plain(&mut self, name: &str, value: impl ToString) -> &mut Self {
+    pub(crate) fn set_plain(&mut self, name: &str, value: impl Display) -> &mut Self {
         self.set(name, value.to_string())
     }
 

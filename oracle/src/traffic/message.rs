@@ -94,12 +94,15 @@ fn context(happening: &Happening, random: &mut Random) -> Members {
         context.set("page", page.text());
     }
     context.set_text("ip", &format!("203.0.113.{}", random.below(250)));
-    context.set("library", random.pick(&[
-        r#"{"name":"analytics.js","version":"2.11.1"}"#,
-        r#"{"name":"analytics-ios","version":"4.1.8"}"#,
-        r#"{"name":"custom"}"#,
-        r#"{"version":"1.0"}"#,
-    ]));
+    context.set(
+        "library",
+        random.pick(&[
+            r#"{"name":"analytics.js","version":"2.11.1"}"#,
+            r#"{"name":"analytics-ios","version":"4.1.8"}"#,
+            r#"{"name":"custom"}"#,
+            r#"{"version":"1.0"}"#,
+        ]),
+    );
     context.set("locale", random.pick(&["\"en-US\"", "\"de-DE\"", "\"ja-JP\"", "\"\"", "null", "7"]));
     context.set("os", r#"{"name":"Mac OS","version":"15.1"}"#);
     context.set("screen", r#"{"width":1728,"height":1117,"density":2}"#);

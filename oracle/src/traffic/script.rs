@@ -161,7 +161,7 @@ fn lsn(stage: &mut Stage, ts_ms: i64) -> i64 {
 
 /// A change as Debezium writes it.
 pub(super) fn envelope(table: Table, change: &Planned) -> Members {
-    let row = |row: &Option<Members>| row.as_ref().map_or("null".to_owned(), Members::text);
+    let row = |row: &Option<Members>| row.as_ref().map_or_else(|| "null".to_owned(), Members::text);
     let snapshot = if change.op == 'r' { "incremental" } else { "false" };
     let mut source = Members::new();
     source.set_text("version", "2.7.4.Final").set_text("connector", "postgresql").set_text("name", "cdc.shop");

@@ -2,11 +2,10 @@
 
 mod happenings;
 
-use sha2::{Digest, Sha256};
-
 use super::members::{Members, quoted};
 use super::message::{self, Delivery, Happening, Sender};
 use super::stage::{Draft, Stage};
+use crate::digest::sha256_32;
 use crate::time::HOUR_MS;
 
 pub(super) use happenings::page_view;
@@ -47,9 +46,7 @@ pub(super) fn sender(stage: &mut Stage) -> Sender {
     let (visitor, anonymous_id, user_id) = match number % 20 {
         0 => {
             let user_id = format!("user-{number}");
-            let digest: [u8; 32] = Sha256::digest(user_id.as_bytes()).into();
-            let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-            (format!("user:{hex}"), None, Some(user_id))
+            (format!("user:{}", sha256_32(&user_id)), None, Some(user_id))
         }
         1 => (number.to_string(), Some(number.to_string()), None),
         2 => (format!("bésucher|{number}"), Some(quoted(&format!("bésucher|{number}"))), None),

@@ -11,7 +11,11 @@ const NOON: i64 = NOON_MS * 1_000;
 fn clean(record: InputRecord) -> Value {
     let expected = expect(&[record]);
     assert_eq!(expected.clean_events.len(), 1, "{:?}", expected.dead_letters);
-    expected.clean_events[0].value()
+    let value = expected.clean_events[0].value();
+    let names: Vec<&String> = value.as_object().unwrap().keys().collect();
+    let places: Vec<_> = names.iter().map(|name| expected.clean_events[0].columns.find(&format!("\"{name}\":"))).collect();
+    assert!(places.is_sorted(), "the columns are written in the order of their names");
+    value
 }
 
 #[test]
@@ -41,14 +45,22 @@ fn the_time_of_an_event() {
     for (members, occurred, original, skew_ms) in [
         (json!({}), NOON, NOON, 0),
         (json!({"timestamp": "2026-01-05T11:00:00Z"}), NOON - 3_600_000_000, NOON - 3_600_000_000, 0),
-        (json!({"timestamp": "2026-01-05T11:00:00Z", "originalTimestamp": "2026-01-05T13:30:00+02:00"}),
-            NOON - 1_800_000_000, NOON - 1_800_000_000, 0),
+        (
+            json!({"timestamp": "2026-01-05T11:00:00Z", "originalTimestamp": "2026-01-05T13:30:00+02:00"}),
+            NOON - 1_800_000_000,
+            NOON - 1_800_000_000,
+            0,
+        ),
         (json!({"timestamp": "2026-01-05T11:00:00Z", "originalTimestamp": ""}), NOON - 3_600_000_000, NOON - 3_600_000_000, 0),
         // In the future by up to five minutes: it happened on arrival.
         (json!({"timestamp": "2026-01-05T12:05:00Z"}), NOON, NOON + 300_000_000, 0),
         // The clock is an hour ahead, and the event was a second on the way to the batch.
-        (json!({"timestamp": "2026-01-05T13:00:00Z", "sentAt": "2026-01-05T13:00:01Z"}), NOON - 1_000_000,
-            NOON + 3_600_000_000, -3_601_000),
+        (
+            json!({"timestamp": "2026-01-05T13:00:00Z", "sentAt": "2026-01-05T13:00:01Z"}),
+            NOON - 1_000_000,
+            NOON + 3_600_000_000,
+            -3_601_000,
+        ),
         (json!({"sentAt": "2026-01-05T11:59:59.9999Z"}), NOON, NOON, 0),
         (json!({"sentAt": "2026-01-05T12:00:00.0001Z"}), NOON, NOON, -1),
         (json!({"receivedAt": "2026-01-05T12:00:00.000999Z"}), NOON, NOON + 999, 0),
@@ -73,20 +85,27 @@ fn money_and_goods_of_track_events() {
         (json!({"revenue": 10}), json!([null, null, null, []])),
         (json!({"currency": "EUR", "revenue": true, "order_id": 1.5}), json!([null, "EUR", null, []])),
         (json!({"currency": "EUR", "revenue": 0}), json!([null, "EUR", 0, []])),
-        (json!({"products": [{"product_id": "a"}, {"sku": "b"}, 7, {"product_id": "a"}], "product_id": "c"}),
-            json!([null, null, null, ["a", "a"]])),
+        (
+            json!({"products": [{"product_id": "a"}, {"sku": "b"}, 7, {"product_id": "a"}], "product_id": "c"}),
+            json!([null, null, null, ["a", "a"]]),
+        ),
         (json!({"products": {}, "product_id": "c"}), json!([null, null, null, ["c"]])),
         (json!({"products": [], "product_id": "c"}), json!([null, null, null, []])),
     ] {
         assert_eq!(completed(properties.clone()), columns, "{properties}");
     }
     let other = clean(event(json!({"type": "track", "event": "Cart Viewed", "properties": {"currency": "EUR", "revenue": 1}})));
-    assert_eq!((&other["currency"], &other["revenue_minor"], &other["event"]), (&json!("EUR"), &json!(null), &json!("Cart Viewed")));
+    assert_eq!(
+        (&other["currency"], &other["revenue_minor"], &other["event"]),
+        (&json!("EUR"), &json!(null), &json!("Cart Viewed"))
+    );
 }
 
 #[test]
 fn properties_are_kept_byte_for_byte() {
-    for (sent, kept) in [("{ \"b\":1.50,\n\"a\" : \"\\ud800\" }", "{ \"b\":1.50,\n\"a\" : \"\\ud800\" }"), ("null", "{}"), ("{}", "{}")] {
+    for (sent, kept) in
+        [("{ \"b\":1.50,\n\"a\" : \"\\ud800\" }", "{ \"b\":1.50,\n\"a\" : \"\\ud800\" }"), ("null", "{}"), ("{}", "{}")]
+    {
         let value = format!(
             r#"{{"type":"page","messageId":"m","shopId":"shop","writeKey":"w","anonymousId":"v",
                 "receivedAt":"2026-01-05T12:00:00Z","properties": {sent} }}"#
@@ -145,13 +164,8 @@ fn at(message_id: &str, hours: i64, ms: i64) -> InputRecord {
     let received_ms = NOON_MS + hours * 3_600_000 + ms;
     let day = 5 + (12 + hours).div_euclid(24);
     let in_hour = ms.div_euclid(1_000);
-    let stamp = format!(
-        "2026-01-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
-        (12 + hours).rem_euclid(24),
-        in_hour / 60,
-        in_hour % 60,
-        ms % 1_000
-    );
+    let stamp =
+        format!("2026-01-{day:02}T{:02}:{:02}:{:02}.{:03}Z", (12 + hours).rem_euclid(24), in_hour / 60, in_hour % 60, ms % 1_000);
     InputRecord { timestamp_ms: received_ms, ..event(json!({"messageId": message_id, "receivedAt": stamp})) }
 }
 

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use shoppulse_oracle::{
-    Actual, DifferenceKind, Expected, OutputRow, Traffic, TrafficSettings, compare, expect, partition_of,
-};
+use shoppulse_oracle::{Actual, DifferenceKind, Expected, OutputRow, Traffic, TrafficSettings, compare, expect, partition_of};
 
 const PARTITIONS: i32 = 4;
 
@@ -183,7 +181,9 @@ fn lines_of_tail_are_read_with_headers_of_every_form() {
         r#"[{"key":"dlq.topic","value":"t"},{"key":"dlq.partition","value":"0"},{"key":"dlq.offset","value":"1"},{"key":"dlq.timestamp","value":"2"},{"key":"dlq.reason","value":"r"},{"key":"dlq.error","value":"e"},{"key":"dlq.topology","value":"o"},{"key":"dlq.version","value":"1"}]"#,
     ] {
         let mut actual = Actual::new();
-        actual.observe_line(&format!(r#"{{"topic":"dlq.shoppulse","partition":0,"key":null,"value":null,"headers":{headers}}}"#)).unwrap();
+        actual
+            .observe_line(&format!(r#"{{"topic":"dlq.shoppulse","partition":0,"key":null,"value":null,"headers":{headers}}}"#))
+            .unwrap();
         let mut expected = expect(&[]);
         expected.dead_letters.push(("t".into(), 0, 1, "o".into(), "r".into()));
         assert!(compare(&expected, &actual).is_empty());

@@ -26,7 +26,7 @@ fn stamp(ms: i64) -> String {
     format!("1970-01-01T00:00:{:02}.{:03}Z", ms / 1_000, ms % 1_000)
 }
 
-/// The history as (valid_from, valid_to, name), in milliseconds.
+/// The history as (`valid_from`, `valid_to`, name), in milliseconds.
 fn history(records: &[InputRecord]) -> Vec<(i64, Option<i64>, Option<String>)> {
     let expected = expect(records);
     let rows = rows(&expected, "curated.customer_history", &["valid_from", "valid_to", "name", "is_current"]);
@@ -41,7 +41,7 @@ fn history(records: &[InputRecord]) -> Vec<(i64, Option<i64>, Option<String>)> {
     found
 }
 
-/// The name and valid_from in milliseconds of the current row.
+/// Name and `valid_from` of the current row.
 fn current(records: &[InputRecord]) -> Vec<Value> {
     rows(&expect(records), "curated.customers", &["name", "valid_from"])
 }
@@ -100,8 +100,11 @@ fn a_snapshot_begins_an_era() {
         (vec![says("r", 0, 5_000, "x"), says("u", 20, 2_000, "b")], "duplicate lsn", vec!["a", "b", "x"]),
         // Of two at one time the later counts; after a change of that time none does.
         (vec![says("r", 0, 5_000, "x"), says("r", 0, 5_000, "y")], "processed", vec!["a", "b", "y"]),
-        (vec![says("r", 0, 5_000, "x"), says("u", 1, 5_000, "z"), says("r", 0, 5_000, "y")], "filtered stale",
-            vec!["a", "b", "x", "z"]),
+        (
+            vec![says("r", 0, 5_000, "x"), says("u", 1, 5_000, "z"), says("r", 0, 5_000, "y")],
+            "filtered stale",
+            vec!["a", "b", "x", "z"],
+        ),
     ] {
         let records: Vec<InputRecord> = first.iter().cloned().chain(more).collect();
         assert_eq!(verdict(&records), verdict_of_last);
@@ -161,7 +164,8 @@ fn an_unavailable_value_is_the_predecessors_by_lsn() {
     assert_eq!(names(&late), [text("a"), text("b"), text("b")]);
     assert_eq!(names(&[unavailable(3, 3_000)]), [None]);
     let mut full = unavailable(3, 3_000);
-    let value = String::from_utf8(full.value.take().unwrap()).unwrap().replace("\"before\":null", r#""before":{"id":7,"name":"z"}"#);
+    let value =
+        String::from_utf8(full.value.take().unwrap()).unwrap().replace("\"before\":null", r#""before":{"id":7,"name":"z"}"#);
     full.value = Some(value.into_bytes());
     assert_eq!(names(&[says("c", 1, 1_000, "a"), full]), [text("a"), text("z")]);
 }

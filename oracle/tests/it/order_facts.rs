@@ -132,8 +132,17 @@ fn what_is_not_the_last_change_is_stale() {
     assert_eq!(
         verdicts(&records),
         [
-            "processed", "processed", "filtered stale", "duplicate lsn", "filtered stale", "processed", "filtered stale",
-            "processed", "processed", "filtered stale", "processed",
+            "processed",
+            "processed",
+            "filtered stale",
+            "duplicate lsn",
+            "filtered stale",
+            "processed",
+            "filtered stale",
+            "processed",
+            "processed",
+            "filtered stale",
+            "processed",
         ]
     );
     for (count, state) in [(1, Some("a")), (5, Some("c")), (7, Some("d")), (8, Some("f")), (10, None), (11, Some("h"))] {

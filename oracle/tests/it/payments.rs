@@ -30,7 +30,14 @@ fn versions_repeat_correct_and_move() {
     ];
     assert_eq!(
         verdicts(&records),
-        ["processed", "duplicate line_id", "processed corrected", "duplicate line_id", "processed corrected", "filtered no_order"]
+        [
+            "processed",
+            "duplicate line_id",
+            "processed corrected",
+            "duplicate line_id",
+            "processed corrected",
+            "filtered no_order"
+        ]
     );
     let columns = ["order_id", "paid_minor", "fees_minor", "payments"];
     assert_eq!(rows(&expect(&records[..4]), "curated.order_facts", &columns), [json!(["5", 1000, 31, 1])]);

@@ -56,9 +56,9 @@ pub(crate) fn books(expected: &Expected) -> Vec<String> {
 pub(crate) fn verdict(records: &[InputRecord]) -> String {
     let (last, before) = records.split_last().unwrap();
     let (with, without) = (expect(records).quality, expect(before).quality);
-    let outcomes = with.iter().filter(|((_, topology, topic, _, outcome, _), _)| {
-        outcome != "in" && *topic == last.topic && topology != "sessions"
-    });
+    let outcomes = with
+        .iter()
+        .filter(|((_, topology, topic, _, outcome, _), _)| outcome != "in" && *topic == last.topic && topology != "sessions");
     let mut changed = outcomes.filter(|(line, count)| without.get(*line) != Some(*count));
     let ((.., outcome, reason), _) = changed.next().expect("every record is booked");
     assert_eq!(changed.next(), None, "one record has one outcome");

@@ -77,14 +77,23 @@ fn a_session_is_never_longer_than_24_hours() {
 #[test]
 fn the_whole_row_of_a_session() {
     let records = [
-        at(10.0, json!({"type": "track", "event": "Order Completed", "properties": {"order_id": "B", "currency": "USD", "revenue": 1}})),
+        at(
+            10.0,
+            json!({"type": "track", "event": "Order Completed", "properties": {"order_id": "B", "currency": "USD", "revenue": 1}}),
+        ),
         at(0.0, json!({"context": {"page": {"path": "/a", "referrer": "r1"}}})),
         at(1.0, json!({"type": "screen", "userId": "u1", "context": {"campaign": {"medium": "email"}}})),
         at(2.0, json!({"type": "track", "event": "Product Viewed", "context": {"campaign": {"source": "s", "name": "n"}}})),
         at(3.0, json!({"type": "track", "event": "Product Added", "context": {"page": {"path": "/c", "referrer": "r2"}}})),
         at(4.0, json!({"type": "track", "event": "Checkout Started"})),
-        at(5.0, json!({"type": "track", "event": "Order Completed", "properties": {"order_id": "A", "currency": "EUR", "revenue": 2.5}})),
-        at(11.0, json!({"type": "track", "event": "Order Completed", "properties": {"order_id": "B", "currency": "JPY", "revenue": 0}})),
+        at(
+            5.0,
+            json!({"type": "track", "event": "Order Completed", "properties": {"order_id": "A", "currency": "EUR", "revenue": 2.5}}),
+        ),
+        at(
+            11.0,
+            json!({"type": "track", "event": "Order Completed", "properties": {"order_id": "B", "currency": "JPY", "revenue": 0}}),
+        ),
         at(12.0, json!({"type": "track", "event": "Order Completed", "properties": {"currency": "USD", "revenue": "0.99"}})),
         at(13.0, json!({"type": "track", "event": "Order Completed", "properties": {"currency": "KWD"}})),
         at(14.0, json!({"type": "identify", "userId": "u2"})),

@@ -68,10 +68,14 @@ fn each_topic_meets_each_reason_that_it_can_have() {
     let of = |topic: &str| -> BTreeSet<&str> {
         letters.iter().filter(|letter| letter.0 == topic).map(|letter| letter.4.as_str()).collect()
     };
-    let without = |missing: &[&str]| -> BTreeSet<&str> { REASONS.into_iter().filter(|reason| !missing.contains(reason)).collect() };
+    let without =
+        |missing: &[&str]| -> BTreeSet<&str> { REASONS.into_iter().filter(|reason| !missing.contains(reason)).collect() };
     assert_eq!(of("raw.events"), without(&["unknown_op", "unsupported_op", "bad_value", "unknown_currency"]));
     let not_lines = ["unknown_type", "unknown_op", "unsupported_op", "future_timestamp", "too_large"];
-    assert_eq!(of("raw.payments").difference(&BTreeSet::from(["too_large"])).copied().collect::<BTreeSet<_>>(), without(&not_lines));
+    assert_eq!(
+        of("raw.payments").difference(&BTreeSet::from(["too_large"])).copied().collect::<BTreeSet<_>>(),
+        without(&not_lines)
+    );
     let not_orders = ["unknown_type", "future_timestamp", "too_large"];
     let orders = of("cdc.shop.public.orders");
     assert_eq!(orders.difference(&BTreeSet::from(["too_large"])).copied().collect::<BTreeSet<_>>(), without(&not_orders));
