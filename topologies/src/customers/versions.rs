@@ -1,0 +1,141 @@
+//! Turns a customer's changes into output rows.
+//!
+//! It reads what `history` keeps, in its order, and decides nothing about arrival.
+
+use std::collections::BTreeMap;
+
+use crate::cdc::{Cell, CustomerRow, Row};
+use crate::customers::columns::{CustomerColumns, CustomerVersionColumns};
+use crate::customers::history::Entry;
+
+/// A customer's output rows; versions by shop and start.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Rows {
+    pub(super) current: Option<CustomerColumns>,
+    pub(super) versions: BTreeMap<(String, i64), CustomerVersionColumns>,
+}
+
+/// A version while the walk goes on.
+struct Version {
+    row: CustomerRow,
+    start: i64,
+    end: Option<i64>,
+    /// When a delete took its personal columns.
+    bare_since: Option<i64>,
+}
+
+/// The rows that these changes make.
+///
+/// A change's start is its own time, but not before its predecessor's start; it ends the version before it. Versions that end where they start
+/// are left out, and so are snapshot rows that repeat their predecessor.
+pub(super) fn rows(id: i64, entries: &[Entry]) -> Rows {
+    let versions = versions(entries);
+    let customer_id = id.to_string();
+    let current = versions.last().filter(|version| version.end.is_none()).map(|version| current_row(&customer_id, version));
+    let lasting = versions.iter().filter(|version| version.end != Some(version.start));
+    let versions = lasting.map(|version| ((version.row.shop_id.clone(), version.start), version_row(&customer_id, version))).collect();
+    Rows { current, versions }
+}
+
+/// The customer's row just before the change at that place, with what it left unsaid filled in; `None` after a delete and before the first.
+pub(super) fn state_before(entries: &[Entry], at: usize) -> Option<CustomerRow> {
+    let life = entries[..at].iter().rposition(|entry| entry.row.is_none()).map_or(0, |delete| delete + 1);
+    let mut state: Option<CustomerRow> = None;
+    for entry in &entries[life..at] {
+        state = resolved(entry, state.as_ref());
+    }
+    state
+}
+
+/// Whether two rows say the same, as far as erased text still tells.
+pub(super) fn same_content(left: &CustomerRow, right: &CustomerRow) -> bool {
+    let personal = |row: &CustomerRow| [&row.email, &row.name, &row.phone].map(Cell::clone);
+    let plain = |row: &CustomerRow| (row.marketing_opt_in, row.created_at, row.updated_at);
+    left.shop_id == right.shop_id
+        && left.country == right.country
+        && plain(left) == plain(right)
+        && personal(left).iter().zip(&personal(right)).all(|(left, right)| left.matches(right))
+}
+
+fn versions(entries: &[Entry]) -> Vec<Version> {
+    let mut versions: Vec<Version> = Vec::with_capacity(entries.len());
+    let mut state: Option<CustomerRow> = None;
+    let mut last_start = i64::MIN;
+    let mut life = 0;
+    for entry in entries {
+        let next = resolved(entry, state.as_ref());
+        let repeats = entry.lsn.is_none() && next.as_ref().zip(state.as_ref()).is_some_and(|(next, state)| same_content(next, state));
+        if repeats {
+            continue;
+        }
+        let start = own_time(entry).max(last_start);
+        if let Some(open) = versions.last_mut().filter(|version| version.end.is_none()) {
+            open.end = Some(start);
+        }
+        match &next {
+            Some(row) => versions.push(Version { row: row.clone(), start, end: None, bare_since: None }),
+            None => {
+                versions[life..].iter_mut().for_each(|version| version.bare_since = Some(start));
+                life = versions.len();
+            }
+        }
+        state = next;
+        last_start = start;
+    }
+    versions
+}
+
+fn resolved(entry: &Entry, state: Option<&CustomerRow>) -> Option<CustomerRow> {
+    let mut row = entry.row.clone()?;
+    row.resolve(state).expect("a row's shop is settled before it is kept");
+    Some(row)
+}
+
+fn own_time(entry: &Entry) -> i64 {
+    match (&entry.row, entry.lsn) {
+        (Some(row), None) => row.updated_at,
+        _ => entry.ts_ms * 1_000,
+    }
+}
+
+fn text(cell: &Cell) -> Option<String> {
+    cell.as_text().map(str::to_owned)
+}
+
+fn current_row(customer_id: &str, version: &Version) -> CustomerColumns {
+    let row = &version.row;
+    CustomerColumns {
+        shop_id: row.shop_id.clone(),
+        customer_id: customer_id.to_owned(),
+        email: text(&row.email),
+        name: text(&row.name),
+        phone: text(&row.phone),
+        country: text(&row.country),
+        marketing_opt_in: row.marketing_opt_in,
+        created_at: row.created_at,
+        source_updated_at: row.updated_at,
+        valid_from: version.start,
+        is_deleted: false,
+        updated_at: version.start,
+    }
+}
+
+fn version_row(customer_id: &str, version: &Version) -> CustomerVersionColumns {
+    let row = &version.row;
+    CustomerVersionColumns {
+        shop_id: row.shop_id.clone(),
+        customer_id: customer_id.to_owned(),
+        valid_from: version.start,
+        email: text(&row.email),
+        name: text(&row.name),
+        phone: text(&row.phone),
+        country: text(&row.country),
+        marketing_opt_in: row.marketing_opt_in,
+        created_at: row.created_at,
+        source_updated_at: row.updated_at,
+        valid_to: version.end,
+        is_current: version.end.is_none(),
+        is_deleted: false,
+        updated_at: version.bare_since.or(version.end).unwrap_or(version.start),
+    }
+}
