@@ -234,3 +234,127 @@ fn nesting_levels(value: &[u8]) -> usize {
 fn reject(reason: Reason, error: &str) -> Rejection {
     Rejection { reason, error: error.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(value: &[u8]) -> Option<Reason> {
+        Object::of_record(value).err().map(|rejection| rejection.reason)
+    }
+
+    #[test]
+    fn rule_15_the_shape_is_judged_in_the_contracts_order() {
+        for (value, expected) in [
+            (&b""[..], Some(Reason::EmptyValue)),
+            (b"\xff", Some(Reason::NotUtf8)),
+            (b"{\"a\":\"\xc3\"}", Some(Reason::NotUtf8)),
+            (b"{", Some(Reason::NotJson)),
+            (b" ", Some(Reason::NotJson)),
+            (b"[]", Some(Reason::NotObject)),
+            (b"null", Some(Reason::NotObject)),
+            (b"\"text\"", Some(Reason::NotObject)),
+            (b"17", Some(Reason::NotObject)),
+            (b"{}", None),
+            (b" {\"a\" : null}\n", None),
+        ] {
+            assert_eq!(reason(value), expected, "{}", String::from_utf8_lossy(value));
+        }
+    }
+
+    #[test]
+    fn rule_19_what_rfc_8259_forbids_is_not_json() {
+        for value in [
+            r#"{"a":NaN}"#,
+            r#"{"a":Infinity}"#,
+            r#"{"a":01}"#,
+            r#"{"a":1.}"#,
+            r#"{"a":.5}"#,
+            r#"{"a":+1}"#,
+            r#"{"a":'x'}"#,
+            r#"{"a":1,}"#,
+            r#"{"a":[1,]}"#,
+            r#"{"a":{"b":1,}}"#,
+            r#"{a:1}"#,
+            r#"{"a":1}{"a":1}"#,
+            r#"{"a":1}x"#,
+            r#"{"a":"\x"}"#,
+            r#"{"a":"\u12"}"#,
+            r#"{"a":{"b":"\u12"}}"#,
+            r#"{"a":{"b":"\q"}}"#,
+            r#"{"a":truE}"#,
+            "\u{feff}{}",
+            "{\"a\":\"\n\"}",
+            "{\"a\":{\"b\":\"\u{1}\"}}",
+            "{\"a\":1} // comment",
+        ] {
+            assert_eq!(reason(value.as_bytes()), Some(Reason::NotJson), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn rule_19_a_lone_surrogate_spoils_the_top_level_and_only_there() {
+        for (value, expected) in [
+            (r#"{"a":"\ud800"}"#, Some(Reason::NotJson)),
+            (r#"{"a":"\ud800","a":1}"#, Some(Reason::NotJson)),
+            (r#"{"\udc00":1}"#, Some(Reason::NotJson)),
+            (r#""\ud800""#, Some(Reason::NotJson)),
+            (r#"{"a":"\ud83d\ude00"}"#, None),
+            (r#"{"a":["\ud800"]}"#, None),
+            (r#"{"a":{"\ud800":"\ud800"}}"#, None),
+        ] {
+            assert_eq!(reason(value.as_bytes()), expected, "{value}");
+        }
+        let value = Object::of_record(br#"{"a":{"b":"\ud800","\ud800":1,"c":"d"}}"#).unwrap();
+        let inner = Object::of_member(value.get("a").unwrap()).unwrap();
+        assert_eq!((inner.text("b"), inner.text("c").as_deref()), (None, Some("d")));
+    }
+
+    #[test]
+    fn rule_19_nesting_ends_at_127_levels() {
+        for (levels, expected) in [(126, None), (127, Some(Reason::NotJson)), (5_000, Some(Reason::NotJson))] {
+            let value = format!(r#"{{"a":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+            assert_eq!(reason(value.as_bytes()), expected, "{levels} levels inside the object");
+        }
+        let brackets_in_text = format!(r#"{{"a":"{}\"{}"}}"#, "[".repeat(300), "{".repeat(300));
+        assert_eq!(reason(brackets_in_text.as_bytes()), None);
+    }
+
+    #[test]
+    fn rule_19_of_repeated_names_the_last_counts() {
+        let object = Object::of_record(br#"{"a":1,"\u0061":2,"b":1,"b":null}"#).unwrap();
+        assert_eq!(object.get("a").map(whole), Some(Whole::Value(2)));
+        assert!(object.get("b").is_none());
+    }
+
+    #[test]
+    fn rule_20_half_a_mebibyte_is_the_limit() {
+        let mut value = br#"{"a":"#.to_vec();
+        value.resize(MAX_VALUE_BYTES - 2, b' ');
+        value.extend(b"1}");
+        assert_eq!(reason(&value), None);
+        value.insert(5, b' ');
+        assert_eq!(reason(&value), Some(Reason::TooLarge));
+        assert_eq!(reason(&vec![0xff; MAX_VALUE_BYTES + 1]), Some(Reason::TooLarge));
+    }
+
+    #[test]
+    fn rule_42_whole_numbers_are_told_by_their_digits() {
+        for (text, expected) in [
+            ("0", Whole::Value(0)),
+            ("-0", Whole::Value(0)),
+            ("9223372036854775807", Whole::Value(i64::MAX)),
+            ("-9223372036854775808", Whole::Value(i64::MIN)),
+            ("9223372036854775808", Whole::TooLarge),
+            ("10.0", Whole::Other),
+            ("1e1", Whole::Other),
+            ("\"1\"", Whole::Other),
+            ("true", Whole::Other),
+            ("[1]", Whole::Other),
+        ] {
+            let value = format!(r#"{{"a":{text}}}"#);
+            let object = Object::of_record(value.as_bytes()).unwrap();
+            assert_eq!(object.get("a").map(whole), Some(expected), "{text}");
+        }
+    }
+}

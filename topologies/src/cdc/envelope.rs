@@ -177,3 +177,6 @@ fn read_row<'a, R: ReadRow>(id: i64, after: Option<&Object<'a>>, before: Option<
     }
     R::read(&mut columns)
 }
+
+#[cfg(test)]
+mod tests;
