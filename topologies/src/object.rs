@@ -75,9 +75,8 @@ impl<'a> Object<'a> {
 
     /// Reads JSON text of any size.
     pub(crate) fn of_bytes(value: &'a [u8]) -> Result<Self, Rejection> {
-        let text = str::from_utf8(value).map_err(|error| {
-            reject(Reason::NotUtf8, &format!("the value is not UTF-8 from byte {} on", error.valid_up_to()))
-        })?;
+        let text = str::from_utf8(value)
+            .map_err(|error| reject(Reason::NotUtf8, &format!("the value is not UTF-8 from byte {} on", error.valid_up_to())))?;
         if nesting_levels(value) > MAX_NESTING_LEVELS {
             return Err(reject(Reason::NotJson, "the value nests deeper than 127 levels"));
         }
@@ -127,7 +126,7 @@ pub fn kind(member: &RawValue) -> Kind {
 }
 
 /// The string that the member holds; `None` if it is no string or has a lone surrogate.
-pub fn text<'a>(member: &'a RawValue) -> Option<Cow<'a, str>> {
+pub fn text(member: &RawValue) -> Option<Cow<'_, str>> {
     let raw = member.get();
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') { serde_json::from_str::<String>(raw).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
@@ -275,7 +274,7 @@ mod tests {
             r#"{"a":1,}"#,
             r#"{"a":[1,]}"#,
             r#"{"a":{"b":1,}}"#,
-            r#"{a:1}"#,
+            r"{a:1}",
             r#"{"a":1}{"a":1}"#,
             r#"{"a":1}x"#,
             r#"{"a":"\x"}"#,

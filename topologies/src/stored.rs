@@ -75,10 +75,10 @@ mod tests {
 
     #[test]
     fn bytes_that_another_version_wrote_or_that_are_damaged_are_refused() {
+        type Value = (u8, String);
         let mut bytes = Vec::new();
         (5_u8, "ab".to_owned()).encode(&mut bytes);
         assert_eq!(bytes, [3, 5, 2, b'a', b'b']);
-        type Value = (u8, String);
         assert_eq!(Value::decode(&bytes), Ok((5, "ab".to_owned())));
         assert_eq!(Value::decode(&[]), Err(StoredError::Empty));
         assert_eq!(Value::decode(&[2, 5]), Err(StoredError::Version { found: 2, expected: 3 }));

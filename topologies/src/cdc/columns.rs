@@ -88,7 +88,11 @@ impl<'o, 'a, 'f> Columns<'o, 'a, 'f> {
     /// `true` or `false`.
     pub(crate) fn boolean(&mut self, name: &str) -> Option<bool> {
         let raw = self.raw(name)?;
-        if object::kind(raw) == Kind::Boolean { Some(raw.get() == "true") } else { self.bad(Reason::WrongType, name, "is not a boolean") }
+        if object::kind(raw) == Kind::Boolean {
+            Some(raw.get() == "true")
+        } else {
+            self.bad(Reason::WrongType, name, "is not a boolean")
+        }
     }
 
     /// Any text.
@@ -133,11 +137,13 @@ impl<'o, 'a, 'f> Columns<'o, 'a, 'f> {
         Amount::parse(&text).or_else(|| self.bad(Reason::BadValue, name, "is not a plain decimal"))
     }
 
-    /// A currency that must be there.
+    /// A currency that must be there, written as the standard writes it.
     pub(crate) fn required_currency(&mut self, name: &str) -> Option<Currency> {
         let text = self.text(name);
         let text = self.required(name, text)?;
-        Currency::parse(&text).or_else(|| self.bad(Reason::UnknownCurrency, name, "is no active currency with minor units"))
+        Currency::parse(&text)
+            .filter(|currency| currency.as_str() == text)
+            .or_else(|| self.bad(Reason::UnknownCurrency, name, "is no active currency with minor units"))
     }
 
     /// A time that must be there, in microseconds since 1970.
@@ -156,13 +162,6 @@ impl<'o, 'a, 'f> Columns<'o, 'a, 'f> {
         parse_micros(&text).or_else(|| self.bad(Reason::BadTimestamp, name, "is not a timestamp with an offset"))
     }
 
-    /// A time, or a day in UTC, in microseconds since 1970.
-    pub(crate) fn time_or_day(&mut self, name: &str) -> Option<i64> {
-        let text = self.text(name)?;
-        let midnight = || parse_micros(&format!("{text}T00:00:00Z"));
-        parse_micros(&text).or_else(midnight).or_else(|| self.bad(Reason::BadTimestamp, name, "is neither a timestamp with an offset nor a date"))
-    }
-
     /// The member that counts: absent where it is null, and where its text can't be told.
     fn raw(&self, name: &str) -> Option<&'a RawValue> {
         let raw = self.object.get(name)?;
@@ -171,7 +170,9 @@ impl<'o, 'a, 'f> Columns<'o, 'a, 'f> {
         }
         match object::text(raw)? {
             text if self.empty_is_absent && text.is_empty() => None,
-            text if text == UNAVAILABLE => self.before.and_then(|before| before.get(name)).filter(|told| is_sound(told)).or(Some(raw)),
+            text if text == UNAVAILABLE => {
+                self.before.and_then(|before| before.get(name)).filter(|told| is_sound(told)).or(Some(raw))
+            }
             _ => Some(raw),
         }
     }

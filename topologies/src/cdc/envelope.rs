@@ -101,36 +101,34 @@ fn is_keyless(value: &[u8]) -> bool {
 
 fn read_value<R: ReadRow>(id: Option<i64>, value: &[u8]) -> Result<Message<R>, Rejection> {
     let envelope = Object::of_record(value)?;
+    match (envelope.text("op").as_deref(), id) {
+        (Some("m"), _) => Ok(Message::LogicalMessage),
+        (op, Some(id)) if op != Some("t") => read_change(id, &envelope).map(Message::Change),
+        _ => Err(Rejection::new(Reason::UnsupportedOp, "a truncate can't be followed row by row: take a new snapshot and reset")),
+    }
+}
+
+fn read_change<R: ReadRow>(id: i64, envelope: &Object<'_>) -> Result<Change<R>, Rejection> {
     let mut faults = Faults::default();
-    let [source, before, after] = ["source", "before", "after"].map(|name| object_member(&envelope, name, &mut faults));
-    let op = Columns::of_row(&envelope, None, &mut faults).required_text("op");
-    let (source, after) = (source.as_ref(), after.as_ref());
-    let message = match (op.as_deref(), id) {
-        (None, _) => None,
-        (Some("m"), _) => Some(Message::LogicalMessage),
-        (Some("t"), _) => {
-            faults.note(Reason::UnsupportedOp, || "a truncate can't be followed row by row: take a new snapshot and reset".to_owned());
-            None
+    let [source, before, after] = ["source", "before", "after"].map(|name| object_member(envelope, name, &mut faults));
+    let op = Columns::of_message(envelope, &mut faults).required_text("op");
+    let source = source.unwrap_or_default();
+    let ts_ms = commit_time(&source, &mut faults);
+    let op = match op.as_deref() {
+        None => None,
+        Some("r") => read_row(id, after.as_ref(), before.as_ref(), &mut faults).map(Op::Snapshot),
+        Some("c" | "u") => {
+            let lsn = source_field(&source, "lsn", &mut faults);
+            let row = read_row(id, after.as_ref(), before.as_ref(), &mut faults);
+            lsn.zip(row).map(|(lsn, row)| Op::Upsert { lsn, row })
         }
-        (Some("r"), Some(id)) => {
-            let (ts_ms, row) = (commit_time(source, &mut faults), read_row(id, after, before.as_ref(), &mut faults));
-            ts_ms.zip(row).map(|(ts_ms, row)| Message::Change(Change { id, ts_ms, op: Op::Snapshot(row) }))
-        }
-        (Some("c" | "u"), Some(id)) => {
-            let (lsn, ts_ms) = (position(source, &mut faults), commit_time(source, &mut faults));
-            let row = read_row(id, after, before.as_ref(), &mut faults);
-            lsn.zip(ts_ms).zip(row).map(|((lsn, ts_ms), row)| Message::Change(Change { id, ts_ms, op: Op::Upsert { lsn, row } }))
-        }
-        (Some("d"), Some(id)) => {
-            let (lsn, ts_ms) = (position(source, &mut faults), commit_time(source, &mut faults));
-            lsn.zip(ts_ms).map(|(lsn, ts_ms)| Message::Change(Change { id, ts_ms, op: Op::Delete { lsn } }))
-        }
-        (Some(_), _) => {
+        Some("d") => source_field(&source, "lsn", &mut faults).map(|lsn| Op::Delete { lsn }),
+        Some(_) => {
             faults.note(Reason::UnknownOp, || "`op` is none of c, u, d, r, t, m".to_owned());
             None
         }
     };
-    faults.settle(message)
+    faults.settle(ts_ms.zip(op).map(|(ts_ms, op)| Change { id, ts_ms, op }))
 }
 
 /// A member that is an object; absent and wrong ones come out as `None`, the wrong noted.
@@ -143,12 +141,8 @@ fn object_member<'a>(envelope: &Object<'a>, name: &str, faults: &mut Faults) -> 
     Object::of_member(member)
 }
 
-fn position(source: Option<&Object<'_>>, faults: &mut Faults) -> Option<i64> {
-    source_field(source, "lsn", faults)
-}
-
 /// The commit time, which must still be a time when it is counted in microseconds.
-fn commit_time(source: Option<&Object<'_>>, faults: &mut Faults) -> Option<i64> {
+fn commit_time(source: &Object<'_>, faults: &mut Faults) -> Option<i64> {
     let ts_ms = source_field(source, "ts_ms", faults)?;
     if ts_ms.checked_mul(MICROS_A_MILLI).is_none() {
         faults.note(Reason::BadValue, || "`source.ts_ms` is outside the times that can be told".to_owned());
@@ -157,11 +151,8 @@ fn commit_time(source: Option<&Object<'_>>, faults: &mut Faults) -> Option<i64> 
     Some(ts_ms)
 }
 
-fn source_field(source: Option<&Object<'_>>, name: &str, faults: &mut Faults) -> Option<i64> {
-    let Some(source) = source else {
-        faults.note(Reason::MissingField, || format!("`source.{name}` is missing"));
-        return None;
-    };
+/// A number of `source`; absent where there is no `source`.
+fn source_field(source: &Object<'_>, name: &str, faults: &mut Faults) -> Option<i64> {
     Columns::of_row(source, None, faults).required_whole(name)
 }
 

@@ -17,8 +17,8 @@
 //!   before it no longer counts as the newest. A deleted row has no content to repeat.
 //! * **Duplicates.** A streamed change is a duplicate if it stands, by era and LSN, where the newest streamed change stands: in the last era
 //!   that has one, which may lie before the last snapshot. What stands before it is stale, even if it was processed when it first came.
-//! * **A delete of a row that was never seen** is filtered under its own reason, wherever it stands, unless it is such a duplicate; if it is the
-//!   newest change, its place is remembered and older changes stay stale.
+//! * **A row never seen** is one of which no change at all is remembered. A delete of it is filtered under its own reason, and remembered: what
+//!   is older is stale, and a further delete is a change like any other.
 //! * **Unavailable values** that `before` didn't tell are taken from the row as it was; after a delete, from nothing: they become null.
 //! * **A rejected change** (its shop is unavailable, and nobody ever said it) leaves everything as it was.
 
@@ -47,8 +47,6 @@ use crate::verdict::Verdict;
 pub struct RowState<R> {
     /// The row after its last change; `None` if that was a delete, or nothing came yet.
     row: Option<R>,
-    /// Whether the row's content was ever seen.
-    seen: bool,
     /// Commit time of the last change; `None` before the first.
     last_ts_ms: Option<i64>,
     /// Snapshot time of the last era; `None` in the first era.
@@ -78,10 +76,8 @@ pub struct Step<R> {
 /// Where a change stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// It becomes the last change of the last era.
+    /// It becomes the last change; a snapshot row begins an era, or replaces the last one's.
     Last,
-    /// It is the snapshot row of a new era, or replaces that of the last.
-    Era,
     /// It stands where the newest streamed change stands.
     Same,
     /// Something stands behind it.
@@ -90,7 +86,7 @@ enum Place {
 
 impl<R> Default for RowState<R> {
     fn default() -> Self {
-        Self { row: None, seen: false, last_ts_ms: None, era_ts_ms: None, streamed: None }
+        Self { row: None, last_ts_ms: None, era_ts_ms: None, streamed: None }
     }
 }
 
@@ -116,7 +112,6 @@ impl<R: Row> RowState<R> {
 
     fn apply_snapshot(&mut self, ts_ms: i64, mut row: R) -> (Verdict, Option<Step<R>>) {
         if self.place_of_snapshot(ts_ms) == Place::Overtaken {
-            self.seen = true;
             return (Verdict::STALE, None);
         }
         if let Err(rejection) = row.resolve(self.row.as_ref()) {
@@ -129,7 +124,6 @@ impl<R: Row> RowState<R> {
         }
         self.era_ts_ms = Some(ts_ms);
         self.last_ts_ms = Some(ts_ms);
-        self.seen = true;
         if self.row.as_ref() == Some(&row) {
             return (Verdict::DUPLICATE_LSN, None);
         }
@@ -137,24 +131,20 @@ impl<R: Row> RowState<R> {
     }
 
     fn apply_streamed(&mut self, lsn: i64, ts_ms: i64, mut row: Option<R>) -> (Verdict, Option<Step<R>>) {
-        let place = self.place_of_streamed(lsn, ts_ms);
-        if place == Place::Same {
-            return (Verdict::DUPLICATE_LSN, None);
+        match self.place_of_streamed(lsn, ts_ms) {
+            Place::Same => return (Verdict::DUPLICATE_LSN, None),
+            Place::Overtaken => return (Verdict::STALE, None),
+            Place::Last => {}
         }
-        if place == Place::Last
-            && let Some(row) = &mut row
+        if let Some(row) = &mut row
             && let Err(rejection) = row.resolve(self.row.as_ref())
         {
             return (Verdict::Rejected(rejection), None);
         }
-        let known = self.seen || row.is_some();
-        self.seen = known;
-        if place == Place::Overtaken {
-            return (if known { Verdict::STALE } else { Verdict::UNKNOWN_ROW }, None);
-        }
+        let unknown = row.is_none() && self.last_ts_ms.is_none();
         self.streamed = Some(Streamed { lsn, from_ts_ms: self.era_ts_ms, until_ts_ms: None });
         self.last_ts_ms = Some(ts_ms);
-        if known { (Verdict::Processed, Some(self.step_to(row))) } else { (Verdict::UNKNOWN_ROW, None) }
+        if unknown { (Verdict::UNKNOWN_ROW, None) } else { (Verdict::Processed, Some(self.step_to(row))) }
     }
 
     fn step_to(&mut self, after: Option<R>) -> Step<R> {
@@ -166,7 +156,7 @@ impl<R: Row> RowState<R> {
         let last_is_streamed = self.streamed.is_some_and(|streamed| streamed.until_ts_ms.is_none());
         match self.last_ts_ms {
             Some(last) if ts_ms < last || (ts_ms == last && last_is_streamed) => Place::Overtaken,
-            _ => Place::Era,
+            _ => Place::Last,
         }
     }
 

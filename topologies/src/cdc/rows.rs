@@ -35,7 +35,7 @@ pub struct CustomerRow {
     pub name: Cell,
     /// Personal.
     pub phone: Cell,
-    /// Without the blanks that `char(2)` pads with; never empty.
+    /// Without the blanks that `char(2)` pads it with; never empty.
     pub country: Cell,
     /// Whether the customer agreed to marketing.
     pub marketing_opt_in: bool,
@@ -117,7 +117,7 @@ impl Amount {
     #[must_use]
     pub fn times_in_minor(&self, quantity: i64, exponent: u8) -> i64 {
         let exact = Decimal::parse_plain(&self.0).and_then(|price| price.times(quantity)).and_then(|sum| sum.to_minor(exponent));
-        exact.unwrap_or(if self.0.starts_with('-') == (quantity < 0) { i64::MAX } else { i64::MIN })
+        exact.unwrap_or_else(|| if self.0.starts_with('-') == (quantity < 0) { i64::MAX } else { i64::MIN })
     }
 }
 
@@ -141,7 +141,7 @@ impl ReadRow for CustomerRow {
         let shop_id = columns.required_text("shop_id");
         let (email, name, phone) = (columns.cell("email"), columns.cell("name"), columns.cell("phone"));
         let country = match columns.cell("country") {
-            Cell::Text(padded) => match padded.trim_end_matches(' ') {
+            Cell::Text(padded) => match padded.trim_end() {
                 "" => Cell::Null,
                 code => Cell::Text(code.to_owned()),
             },
@@ -231,7 +231,9 @@ impl ReadRow for ItemRow {
 /// A shop is part of every output's key, so a row whose shop nobody ever said can't be used.
 fn resolve_shop(shop_id: &mut String, before: Option<&str>) -> Result<(), Rejection> {
     if shop_id == UNAVAILABLE {
-        before.ok_or_else(|| Rejection::new(Reason::MissingField, "`shop_id` is unavailable, and no earlier change says it"))?.clone_into(shop_id);
+        before
+            .ok_or_else(|| Rejection::new(Reason::MissingField, "`shop_id` is unavailable, and no earlier change says it"))?
+            .clone_into(shop_id);
     }
     Ok(())
 }

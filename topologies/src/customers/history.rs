@@ -35,8 +35,6 @@ use crate::verdict::Verdict;
 pub struct CustomerState {
     /// In the order of rule 32: eras, and in each the snapshot row, then by LSN.
     pub(super) entries: Vec<Entry>,
-    /// Whether a row's content was ever seen.
-    pub(super) seen: bool,
 }
 
 /// One change that is remembered.
@@ -76,11 +74,7 @@ impl CustomerState {
         let (place, entry) = self.place(change);
         match place {
             Place::Newest => return (Verdict::DUPLICATE_LSN, Vec::new()),
-            Place::Overtaken => {
-                self.seen = true;
-                return (Verdict::STALE, Vec::new());
-            }
-            Place::Known if !self.seen && entry.row.is_none() => return (Verdict::UNKNOWN_ROW, Vec::new()),
+            Place::Overtaken => return (Verdict::STALE, Vec::new()),
             Place::Known => return (Verdict::Processed, Vec::new()),
             Place::Insert(_) | Place::Replace(_) => {}
         }
@@ -136,11 +130,10 @@ impl CustomerState {
             resolve_shop(row, before.as_ref()).map_err(Verdict::Rejected)?;
         }
         let verdict = match (&entry.row, entry.lsn) {
-            (None, _) if !self.seen => Verdict::UNKNOWN_ROW,
+            (None, _) if self.entries.is_empty() => Verdict::UNKNOWN_ROW,
             (Some(row), None) if self.repeats(row) => Verdict::DUPLICATE_LSN,
             _ => Verdict::Processed,
         };
-        self.seen |= entry.row.is_some();
         match &mut entry.row {
             None => self.entries[..at].iter_mut().for_each(Entry::erase),
             Some(_) if self.entries[at..].iter().any(|later| later.row.is_none()) => entry.erase(),

@@ -16,7 +16,6 @@ impl Stored for CustomerState {
 
 #[derive(Serialize, Deserialize)]
 struct Packed {
-    seen: bool,
     entries: Vec<PackedEntry>,
 }
 
@@ -53,7 +52,7 @@ impl Serialize for CustomerState {
             (lsn, ts_ms, row) = (entry.lsn.unwrap_or(lsn), entry.ts_ms, entry.row.as_ref().or(row));
             packed
         });
-        Packed { seen: self.seen, entries: entries.collect() }.serialize(serializer)
+        Packed { entries: entries.collect() }.serialize(serializer)
     }
 }
 
@@ -75,7 +74,7 @@ impl<'de> Deserialize<'de> for CustomerState {
             row = entry.row.clone().or(row);
             entries.push(entry);
         }
-        Ok(Self { seen: packed.seen, entries })
+        Ok(Self { entries })
     }
 }
 

@@ -33,7 +33,8 @@ pub(super) fn rows(id: i64, entries: &[Entry]) -> Rows {
     let customer_id = id.to_string();
     let current = versions.last().filter(|version| version.end.is_none()).map(|version| current_row(&customer_id, version));
     let lasting = versions.iter().filter(|version| version.end != Some(version.start));
-    let versions = lasting.map(|version| ((version.row.shop_id.clone(), version.start), version_row(&customer_id, version))).collect();
+    let versions =
+        lasting.map(|version| ((version.row.shop_id.clone(), version.start), version_row(&customer_id, version))).collect();
     Rows { current, versions }
 }
 
@@ -64,7 +65,8 @@ fn versions(entries: &[Entry]) -> Vec<Version> {
     let mut life = 0;
     for entry in entries {
         let next = resolved(entry, state.as_ref());
-        let repeats = entry.lsn.is_none() && next.as_ref().zip(state.as_ref()).is_some_and(|(next, state)| same_content(next, state));
+        let repeats =
+            entry.lsn.is_none() && next.as_ref().zip(state.as_ref()).is_some_and(|(next, state)| same_content(next, state));
         if repeats {
             continue;
         }
@@ -72,12 +74,11 @@ fn versions(entries: &[Entry]) -> Vec<Version> {
         if let Some(open) = versions.last_mut().filter(|version| version.end.is_none()) {
             open.end = Some(start);
         }
-        match &next {
-            Some(row) => versions.push(Version { row: row.clone(), start, end: None, bare_since: None }),
-            None => {
-                versions[life..].iter_mut().for_each(|version| version.bare_since = Some(start));
-                life = versions.len();
-            }
+        if let Some(row) = &next {
+            versions.push(Version { row: row.clone(), start, end: None, bare_since: None });
+        } else {
+            versions[life..].iter_mut().for_each(|version| version.bare_since = Some(start));
+            life = versions.len();
         }
         state = next;
         last_start = start;

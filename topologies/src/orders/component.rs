@@ -98,7 +98,13 @@ impl LineAmounts {
     #[must_use]
     pub fn of(version: &LineVersion) -> Self {
         let LineVersion { kind, currency, gross_minor, fee_minor, occurred_at, .. } = version;
-        Self { kind: *kind, currency: currency.clone(), gross_minor: *gross_minor, fee_minor: *fee_minor, occurred_at: *occurred_at }
+        Self {
+            kind: *kind,
+            currency: currency.clone(),
+            gross_minor: *gross_minor,
+            fee_minor: *fee_minor,
+            occurred_at: *occurred_at,
+        }
     }
 }
 
@@ -136,12 +142,18 @@ pub fn apply_order(state: &mut RowState<OrderRow>, change: Change<OrderRow>) -> 
 pub fn apply_item(state: &mut RowState<ItemRow>, change: Change<ItemRow>) -> (Verdict, Vec<ComponentUpdate>) {
     let (id, changed_at) = (change.id, change.event_time());
     let (verdict, step) = state.apply(change);
-    let update = |order_id: i64, price| ComponentUpdate { order_id: order_id.to_string(), changed_at, component: Component::Item(id, price) };
+    let update = |order_id: i64, price| ComponentUpdate {
+        order_id: order_id.to_string(),
+        changed_at,
+        component: Component::Item(id, price),
+    };
     let mut updates = Vec::new();
     if let Some(Step { before, after }) = step {
         let has = after.as_ref().map(|row| row.order_id);
         updates.extend(before.map(|row| row.order_id).filter(|had| has != Some(*had)).map(|had| update(had, None)));
-        updates.extend(after.map(|row| update(row.order_id, Some(ItemPrice { quantity: row.quantity, unit_price: row.unit_price }))));
+        updates.extend(
+            after.map(|row| update(row.order_id, Some(ItemPrice { quantity: row.quantity, unit_price: row.unit_price }))),
+        );
     }
     (verdict, updates)
 }

@@ -198,7 +198,8 @@ impl OrderState {
     pub fn differences(&self, before: &BTreeMap<String, FactColumns>, order_id: &str) -> Vec<FactColumns> {
         let after = self.facts(order_id);
         let gone = before.values().filter(|old| !after.contains_key(&old.shop_id));
-        let gone: Vec<_> = gone.map(|old| FactColumns { is_deleted: true, updated_at: self.updated_at(&old.shop_id), ..old.clone() }).collect();
+        let gone: Vec<_> =
+            gone.map(|old| FactColumns { is_deleted: true, updated_at: self.updated_at(&old.shop_id), ..old.clone() }).collect();
         let fresh = after.into_values().filter(|new| before.get(&new.shop_id) != Some(new));
         gone.into_iter().chain(fresh).collect()
     }
@@ -211,7 +212,8 @@ impl OrderState {
         let currency = order.map(|order| order.currency.as_str()).or(first_line);
         let payments = Payments::of(lines().map(|(_, line)| line), currency.unwrap_or_default());
         let items = order.map_or_else(Items::default, |order| Items::of(self.items.values(), order.exponent));
-        let [discount, shipping, tax] = order.map_or([0; 3], |order| [order.discount_minor, order.shipping_minor, order.tax_minor]);
+        let [discount, shipping, tax] =
+            order.map_or([0; 3], |order| [order.discount_minor, order.shipping_minor, order.tax_minor]);
         let gross = items.minor - i128::from(discount) + i128::from(shipping) + i128::from(tax);
         FactColumns {
             shop_id: shop_id.to_owned(),

@@ -1,7 +1,7 @@
 //! Reads one record of `raw.payments`.
 //!
 //! It judges the record alone, in the contract's order of tests. `file` and `line_number` are checked and dropped: they say where a version
-//! was found, not what it is. `available_on` may be a bare date too, as the providers print it; it serves only to tell versions apart.
+//! was found, not what it is. `available_on` serves only to tell versions apart.
 
 use serde::{Deserialize, Serialize};
 
@@ -140,7 +140,7 @@ fn read_fields(columns: &mut Columns<'_, '_, '_>) -> (Option<LineKey>, Option<Li
     let currency = columns.required_currency("currency");
     let [gross, fee, net] = ["gross_minor", "fee_minor", "net_minor"].map(|name| columns.required_whole(name));
     let occurred_at = columns.required_time("occurred_at");
-    let available_on = columns.time_or_day("available_on");
+    let available_on = columns.time("available_on");
     let _: (Option<_>, Option<_>) = (columns.text("file"), columns.whole("line_number"));
     let identity = || Some(LineKey { shop_id: shop_id?, provider: provider?, line_id: line_id? });
     let version = || {

@@ -69,7 +69,11 @@ impl LineState {
             Some(_) => Verdict::Corrected,
         };
         let changed_at = version.occurred_at;
-        let update = |order_id: String, amounts| ComponentUpdate { order_id, changed_at, component: Component::Line(key.clone(), amounts) };
+        let update = |order_id: String, amounts| ComponentUpdate {
+            order_id,
+            changed_at,
+            component: Component::Line(key.clone(), amounts),
+        };
         let mut updates = Vec::new();
         if let Some(had) = had.filter(|had| version.order_id.as_ref() != Some(had)) {
             updates.push(update(had, None));

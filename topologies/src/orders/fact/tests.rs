@@ -49,7 +49,10 @@ fn state(components: impl IntoIterator<Item = Component>) -> OrderState {
 fn fact_of(order: Option<OrderColumns>, items: &[ItemPrice], lines: &[LineAmounts]) -> FactColumns {
     let items = items.iter().enumerate().map(|(id, item)| Component::Item(id as i64, Some(item.clone())));
     let lines = lines.iter().enumerate().map(|(id, line)| Component::Line(key("s1", &id.to_string()), Some(line.clone())));
-    state(order.map(|order| Component::Order(Some(order))).into_iter().chain(items).chain(lines)).facts(ORDER).remove("s1").expect("a fact of s1")
+    state(order.map(|order| Component::Order(Some(order))).into_iter().chain(items).chain(lines))
+        .facts(ORDER)
+        .remove("s1")
+        .expect("a fact of s1")
 }
 
 fn costs(gross_minor: i64) -> OrderColumns {
@@ -105,8 +108,20 @@ fn rule_41_the_payment_state_is_the_first_that_holds() {
         ("partly refunded", Some(costs(1_000)), &[], vec![line(Charge, 1_000), line(Refund, -999)], "paid"),
         ("refunded", Some(costs(1_000)), &[], vec![line(Charge, 1_000), line(Refund, -1_000)], "refunded"),
         ("refunded without charge", Some(costs(1_000)), &[], vec![line(Refund, -1)], "refunded"),
-        ("disputed before refunded", Some(costs(1_000)), &[], vec![line(Charge, 5), line(Refund, -5), line(Dispute, -1)], "disputed"),
-        ("a dispute reversed", Some(costs(1_000)), &[], vec![line(Charge, 1_000), line(Dispute, -5), line(DisputeReversal, 5)], "paid"),
+        (
+            "disputed before refunded",
+            Some(costs(1_000)),
+            &[],
+            vec![line(Charge, 5), line(Refund, -5), line(Dispute, -1)],
+            "disputed",
+        ),
+        (
+            "a dispute reversed",
+            Some(costs(1_000)),
+            &[],
+            vec![line(Charge, 1_000), line(Dispute, -5), line(DisputeReversal, 5)],
+            "paid",
+        ),
         ("another currency", Some(costs(1_000)), &[], vec![line(Dispute, -5), dollars.clone()], "currency_mismatch"),
         ("no order, paid", None, &[], vec![line(Charge, 5)], "paid"),
         ("no order, nothing paid", None, &[], vec![line(Kind::Fee, -5)], "unpaid"),
@@ -185,7 +200,10 @@ fn told(state: &mut OrderState, changed_at: i64, component: Component) -> Vec<St
     state.apply(ComponentUpdate { order_id: ORDER.into(), changed_at, component });
     let one = |fact: FactColumns| {
         let sign = if fact.is_deleted { "-" } else { "" };
-        format!("{sign}{} order={} items={} payments={} @{}", fact.shop_id, fact.has_order, fact.lines, fact.payments, fact.updated_at)
+        format!(
+            "{sign}{} order={} items={} payments={} @{}",
+            fact.shop_id, fact.has_order, fact.lines, fact.payments, fact.updated_at
+        )
     };
     state.differences(&before, ORDER).into_iter().map(one).collect()
 }
@@ -219,7 +237,13 @@ fn rule_38_facts_come_and_go_with_what_they_are_made_of() {
 
 #[test]
 fn sums_beyond_64_bits_stay_at_the_end_of_the_range() {
-    let lines = [line(Kind::Charge, i64::MAX), line(Kind::Charge, i64::MAX), line(Kind::Refund, i64::MIN), line(Kind::Refund, i64::MIN), line(Kind::Fee, i64::MIN)];
+    let lines = [
+        line(Kind::Charge, i64::MAX),
+        line(Kind::Charge, i64::MAX),
+        line(Kind::Refund, i64::MIN),
+        line(Kind::Refund, i64::MIN),
+        line(Kind::Fee, i64::MIN),
+    ];
     let fact = fact_of(Some(costs(i64::MAX)), &[item(i64::MAX, "99999999999.99"), item(i64::MAX, "99999999999.99")], &lines);
     assert_eq!((fact.items_minor, fact.gross_minor, fact.units), (i64::MAX, i64::MAX, i64::MAX));
     assert_eq!((fact.paid_minor, fact.refunded_minor, fact.fees_minor, fact.net_minor), (i64::MAX, i64::MAX, i64::MAX, i64::MIN));
@@ -265,7 +289,10 @@ impl History {
     }
 }
 
-fn changes<R: Clone + std::fmt::Debug + 'static>(id: i64, row: impl Strategy<Value = R> + 'static) -> impl Strategy<Value = Vec<Change<R>>> {
+fn changes<R: Clone + std::fmt::Debug + 'static>(
+    id: i64,
+    row: impl Strategy<Value = R> + 'static,
+) -> impl Strategy<Value = Vec<Change<R>>> {
     let change = (row, 0..5_u8, 1..6_i64);
     proptest::collection::vec(change, 0..5).prop_map(move |log| {
         let mut ts_ms = 100;
@@ -285,33 +312,61 @@ fn changes<R: Clone + std::fmt::Debug + 'static>(id: i64, row: impl Strategy<Val
 
 fn an_order() -> impl Strategy<Value = OrderRow> {
     let amount = || "[0-9]{1,2}\\.[0-9]{3}".prop_map(|text| Amount::parse(&text).unwrap());
-    ("s[12]", prop_oneof![Just(("EUR", 2_u8)), Just(("JPY", 0))], amount(), amount(), 0..50_i64).prop_map(|(shop_id, (currency, exponent), discount, tax, at)| {
-        let status = Cell::Text("new".into());
-        let shipping = Amount::parse("0").unwrap();
-        OrderRow { shop_id, customer_id: None, status, currency: currency.into(), exponent, discount, shipping, tax, placed_at: 0, updated_at: at * 1_000 }
-    })
+    ("s[12]", prop_oneof![Just(("EUR", 2_u8)), Just(("JPY", 0))], amount(), amount(), 0..50_i64).prop_map(
+        |(shop_id, (currency, exponent), discount, tax, at)| {
+            let status = Cell::Text("new".into());
+            let shipping = Amount::parse("0").unwrap();
+            OrderRow {
+                shop_id,
+                customer_id: None,
+                status,
+                currency: currency.into(),
+                exponent,
+                discount,
+                shipping,
+                tax,
+                placed_at: 0,
+                updated_at: at * 1_000,
+            }
+        },
+    )
 }
 
 fn an_item() -> impl Strategy<Value = ItemRow> {
-    (17..19_i64, 0..4_i64, "[0-9]\\.[0-9]{3}").prop_map(|(order_id, quantity, price)| {
-        ItemRow { order_id, sku: Cell::Null, title: Cell::Null, quantity, unit_price: Amount::parse(&price).unwrap() }
+    (17..19_i64, 0..4_i64, "[0-9]\\.[0-9]{3}").prop_map(|(order_id, quantity, price)| ItemRow {
+        order_id,
+        sku: Cell::Null,
+        title: Cell::Null,
+        quantity,
+        unit_price: Amount::parse(&price).unwrap(),
     })
 }
 
 fn a_version() -> impl Strategy<Value = LineVersion> {
     let kind = prop_oneof![3 => Just(Kind::Charge), 1 => Just(Kind::Refund), 1 => Just(Kind::Dispute), 1 => Just(Kind::Fee)];
-    (proptest::option::weighted(0.9, "1[78]"), kind, prop_oneof!["EUR", "JPY"], -20..50_i64, 0..3_i64).prop_map(|(order_id, kind, currency, gross_minor, at)| {
-        LineVersion { order_id, kind, currency, gross_minor, fee_minor: 1, net_minor: 0, occurred_at: at, available_on: None }
-    })
+    (proptest::option::weighted(0.9, "1[78]"), kind, prop_oneof!["EUR", "JPY"], -20..50_i64, 0..3_i64).prop_map(
+        |(order_id, kind, currency, gross_minor, at)| LineVersion {
+            order_id,
+            kind,
+            currency,
+            gross_minor,
+            fee_minor: 1,
+            net_minor: 0,
+            occurred_at: at,
+            available_on: None,
+        },
+    )
 }
 
 fn histories() -> impl Strategy<Value = Vec<History>> {
     let orders = (changes(17, an_order()), changes(18, an_order())).prop_map(|(a, b)| vec![History::Order(a), History::Order(b)]);
-    let items = (changes(1, an_item()), changes(2, an_item()), changes(3, an_item())).prop_map(|(a, b, c)| [a, b, c].map(History::Item).to_vec());
+    let items = (changes(1, an_item()), changes(2, an_item()), changes(3, an_item()))
+        .prop_map(|(a, b, c)| [a, b, c].map(History::Item).to_vec());
     let lines = proptest::collection::vec((prop_oneof!["s1", "s2"], "[ab]", proptest::collection::vec(a_version(), 1..6)), 0..3);
     (orders, items, lines).prop_map(|(orders, items, lines)| {
         // A line's versions meet in one partition, so each key has one history.
-        let lines: BTreeMap<_, _> = lines.into_iter().map(|(shop_id, line_id, versions)| (key(&shop_id, &line_id), versions)).collect();
+        let lines: BTreeMap<_, _> =
+            lines.into_iter().map(|(shop_id, line_id, versions)| (key(&shop_id, &line_id), versions)).collect();
         let lines = lines.into_iter().map(|(key, versions)| History::Line(key, versions));
         orders.into_iter().chain(items).chain(lines).collect()
     })
@@ -334,10 +389,17 @@ fn facts(histories: &[History], picks: &[usize]) -> Facts {
         state.apply(update);
         for fact in state.differences(&before, &order_id) {
             let key = (fact.shop_id.clone(), order_id.clone());
-            if fact.is_deleted { assert!(facts.remove(&key).is_some(), "what is deleted was there") } else { drop(facts.insert(key, fact)) }
+            if fact.is_deleted {
+                assert!(facts.remove(&key).is_some(), "what is deleted was there");
+            } else {
+                drop(facts.insert(key, fact));
+            }
         }
     }
-    let now: Facts = states.iter().flat_map(|(id, state)| state.facts(id).into_iter().map(|(shop, fact)| ((shop, id.clone()), fact))).collect();
+    let now: Facts = states
+        .iter()
+        .flat_map(|(id, state)| state.facts(id).into_iter().map(|(shop, fact)| ((shop, id.clone()), fact)))
+        .collect();
     assert_eq!(facts, now, "what was written is what there is");
     facts
 }

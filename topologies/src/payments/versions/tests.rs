@@ -62,7 +62,11 @@ fn rule_42_eight_versions_are_remembered() {
     for gross in 1..=8 {
         state.apply(&key(), version(Some("17"), gross));
     }
-    assert_eq!(state.apply(&key(), version(Some("17"), 1)).0, Verdict::DUPLICATE_LINE, "the eighth from the end, the current one among them");
+    assert_eq!(
+        state.apply(&key(), version(Some("17"), 1)).0,
+        Verdict::DUPLICATE_LINE,
+        "the eighth from the end, the current one among them"
+    );
     assert_eq!(state.apply(&key(), version(Some("17"), 9)).0, Verdict::Corrected);
     assert_eq!(state.apply(&key(), version(Some("17"), 2)).0, Verdict::DUPLICATE_LINE, "a duplicate doesn't push one out");
     let (verdict, updates) = state.apply(&key(), version(Some("17"), 1));
