@@ -44,22 +44,23 @@ impl Faults {
 ///
 /// Each reader returns `None` for what is absent and for what is wrong; only the wrong, and the absent where it is required, is noted.
 #[derive(Debug)]
-pub(crate) struct Columns<'o, 'a, 'f> {
+pub struct Columns<'o, 'a, 'f> {
     object: &'o Object<'a>,
     before: Option<&'o Object<'a>>,
-    empty_is_absent: bool,
+    /// Whether these are a row's columns, in which `""` is a value and times may be infinite.
+    is_row: bool,
     faults: &'f mut Faults,
 }
 
 impl<'o, 'a, 'f> Columns<'o, 'a, 'f> {
     /// A row's columns: `""` is a value, and what the row leaves unsaid is taken from `before`.
     pub(crate) fn of_row(object: &'o Object<'a>, before: Option<&'o Object<'a>>, faults: &'f mut Faults) -> Self {
-        Self { object, before, empty_is_absent: false, faults }
+        Self { object, before, is_row: true, faults }
     }
 
     /// The fields of a message of our own making: `""` is absent.
     pub(crate) fn of_message(object: &'o Object<'a>, faults: &'f mut Faults) -> Self {
-        Self { object, before: None, empty_is_absent: true, faults }
+        Self { object, before: None, is_row: false, faults }
     }
 
     /// The faults, for what is wrong with several columns together.
@@ -154,7 +155,7 @@ impl<'o, 'a, 'f> Columns<'o, 'a, 'f> {
 
     /// A time, in microseconds since 1970.
     pub(crate) fn time(&mut self, name: &str) -> Option<i64> {
-        let infinite = self.raw(name).is_some_and(|raw| INFINITIES.contains(&raw.get()));
+        let infinite = self.is_row && self.raw(name).is_some_and(|raw| INFINITIES.contains(&raw.get()));
         if infinite {
             return self.bad(Reason::BadTimestamp, name, "is infinite");
         }
@@ -169,9 +170,10 @@ impl<'o, 'a, 'f> Columns<'o, 'a, 'f> {
             return Some(raw);
         }
         match object::text(raw)? {
-            text if self.empty_is_absent && text.is_empty() => None,
+            text if !self.is_row && text.is_empty() => None,
             text if text == UNAVAILABLE => {
-                self.before.and_then(|before| before.get(name)).filter(|told| is_sound(told)).or(Some(raw))
+                // Columns whose values can be left out are text, and what is wrong with `before` is not this change's fault.
+                self.before.and_then(|before| before.get(name)).filter(|told| object::text(told).is_some()).or(Some(raw))
             }
             _ => Some(raw),
         }
@@ -181,8 +183,4 @@ impl<'o, 'a, 'f> Columns<'o, 'a, 'f> {
         self.faults.note(reason, || format!("`{name}` {what}"));
         None
     }
-}
-
-fn is_sound(member: &RawValue) -> bool {
-    object::kind(member) != Kind::Text || object::text(member).is_some()
 }

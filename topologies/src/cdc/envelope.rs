@@ -4,9 +4,10 @@
 //! `source.snapshot` (a string in some versions, a boolean in others): `op` says the same.
 
 use crate::cdc::columns::{Columns, Faults};
-use crate::cdc::rows::{ReadRow, Row};
+use crate::cdc::rows::Row;
 use crate::object::{self, Kind, Object, Whole};
 use crate::rejection::{Reason, Rejection};
+use crate::verdict::Verdict;
 
 /// What a record of a change topic is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,24 @@ pub enum Op<R> {
     },
 }
 
+impl<R> Message<R> {
+    /// The change, or the verdict on a record that holds none.
+    ///
+    /// ```
+    /// use shoppulse::cdc::{ItemRow, Message};
+    /// use shoppulse::verdict::Verdict;
+    ///
+    /// assert_eq!(Message::<ItemRow>::Tombstone.into_change(), Err(Verdict::TOMBSTONE));
+    /// ```
+    pub fn into_change(self) -> Result<Change<R>, Verdict> {
+        match self {
+            Self::Change(change) => Ok(change),
+            Self::Tombstone => Err(Verdict::TOMBSTONE),
+            Self::LogicalMessage => Err(Verdict::NOT_A_ROW),
+        }
+    }
+}
+
 const MICROS_A_MILLI: i64 = 1_000;
 
 impl<R: Row> Change<R> {
@@ -70,8 +89,7 @@ impl<R: Row> Change<R> {
 /// assert_eq!((change.id, change.op), (7, Op::Delete { lsn: 90 }));
 /// assert_eq!(cdc::read::<ItemRow>(Some(br#"{"id":7}"#), None), Ok(Message::Tombstone));
 /// ```
-#[expect(private_bounds, reason = "the three tables are a closed set")]
-pub fn read<R: ReadRow>(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Message<R>, Rejection> {
+pub fn read<R: Row>(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Message<R>, Rejection> {
     let Some(value) = value else {
         return Ok(Message::Tombstone);
     };
@@ -99,7 +117,7 @@ fn is_keyless(value: &[u8]) -> bool {
     Object::of_bytes(value).ok().and_then(|object| object.text("op")).is_some_and(|op| op == "t" || op == "m")
 }
 
-fn read_value<R: ReadRow>(id: Option<i64>, value: &[u8]) -> Result<Message<R>, Rejection> {
+fn read_value<R: Row>(id: Option<i64>, value: &[u8]) -> Result<Message<R>, Rejection> {
     let envelope = Object::of_record(value)?;
     match (envelope.text("op").as_deref(), id) {
         (Some("m"), _) => Ok(Message::LogicalMessage),
@@ -108,12 +126,14 @@ fn read_value<R: ReadRow>(id: Option<i64>, value: &[u8]) -> Result<Message<R>, R
     }
 }
 
-fn read_change<R: ReadRow>(id: i64, envelope: &Object<'_>) -> Result<Change<R>, Rejection> {
+fn read_change<R: Row>(id: i64, envelope: &Object<'_>) -> Result<Change<R>, Rejection> {
     let mut faults = Faults::default();
     let [source, before, after] = ["source", "before", "after"].map(|name| object_member(envelope, name, &mut faults));
     let op = Columns::of_message(envelope, &mut faults).required_text("op");
     let source = source.unwrap_or_default();
-    let ts_ms = commit_time(&source, &mut faults);
+    // What a record must hold depends on its op, so an unknown one misses nothing.
+    let is_known = matches!(op.as_deref(), Some("c" | "u" | "d" | "r"));
+    let ts_ms = if is_known { commit_time(&source, &mut faults) } else { None };
     let op = match op.as_deref() {
         None => None,
         Some("r") => read_row(id, after.as_ref(), before.as_ref(), &mut faults).map(Op::Snapshot),
@@ -156,7 +176,7 @@ fn source_field(source: &Object<'_>, name: &str, faults: &mut Faults) -> Option<
     Columns::of_row(source, None, faults).required_whole(name)
 }
 
-fn read_row<'a, R: ReadRow>(id: i64, after: Option<&Object<'a>>, before: Option<&Object<'a>>, faults: &mut Faults) -> Option<R> {
+fn read_row<'a, R: Row>(id: i64, after: Option<&Object<'a>>, before: Option<&Object<'a>>, faults: &mut Faults) -> Option<R> {
     let Some(after) = after else {
         faults.note(Reason::MissingField, || "`after` is missing".to_owned());
         return None;

@@ -16,11 +16,8 @@ pub trait Row: Sized + Clone + PartialEq {
 
     /// Takes what this row leaves unsaid from the state before it; null where there is none.
     fn resolve(&mut self, before: Option<&Self>) -> Result<(), Rejection>;
-}
 
-/// How a row is read from `after`; kept apart from [`Row`], since only this module's reader can call it.
-pub(crate) trait ReadRow: Row {
-    /// Reads every column and notes every fault; `None` if there was one.
+    /// Reads every column and notes every fault; `None` if there was one. Only the envelope's reader can call it.
     fn read(columns: &mut Columns<'_, '_, '_>) -> Option<Self>;
 }
 
@@ -134,9 +131,7 @@ impl Row for CustomerRow {
         self.country.fill(before.map(|row| &row.country));
         Ok(())
     }
-}
 
-impl ReadRow for CustomerRow {
     fn read(columns: &mut Columns<'_, '_, '_>) -> Option<Self> {
         let shop_id = columns.required_text("shop_id");
         let (email, name, phone) = (columns.cell("email"), columns.cell("name"), columns.cell("phone"));
@@ -172,9 +167,7 @@ impl Row for OrderRow {
         self.status.fill(before.map(|row| &row.status));
         Ok(())
     }
-}
 
-impl ReadRow for OrderRow {
     fn read(columns: &mut Columns<'_, '_, '_>) -> Option<Self> {
         let shop_id = columns.required_text("shop_id");
         let customer_id = columns.whole("customer_id");
@@ -215,9 +208,7 @@ impl Row for ItemRow {
         self.title.fill(before.map(|row| &row.title));
         Ok(())
     }
-}
 
-impl ReadRow for ItemRow {
     fn read(columns: &mut Columns<'_, '_, '_>) -> Option<Self> {
         let order_id = columns.required_whole("order_id");
         let sku = columns.required_cell("sku");

@@ -2,6 +2,7 @@
 //!
 //! It reads what `history` keeps, in its order, and decides nothing about arrival.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::cdc::{Cell, CustomerRow, Row};
@@ -16,8 +17,8 @@ pub(super) struct Rows {
 }
 
 /// A version while the walk goes on.
-struct Version {
-    row: CustomerRow,
+struct Version<'a> {
+    row: Cow<'a, CustomerRow>,
     start: i64,
     end: Option<i64>,
     /// When a delete took its personal columns.
@@ -41,32 +42,28 @@ pub(super) fn rows(id: i64, entries: &[Entry]) -> Rows {
 /// The customer's row just before the change at that place, with what it left unsaid filled in; `None` after a delete and before the first.
 pub(super) fn state_before(entries: &[Entry], at: usize) -> Option<CustomerRow> {
     let life = entries[..at].iter().rposition(|entry| entry.row.is_none()).map_or(0, |delete| delete + 1);
-    let mut state: Option<CustomerRow> = None;
-    for entry in &entries[life..at] {
-        state = resolved(entry, state.as_ref());
-    }
-    state
+    entries[life..at].iter().fold(None, |state, entry| resolved(entry, state.as_deref())).map(Cow::into_owned)
 }
 
 /// Whether two rows say the same, as far as erased text still tells.
 pub(super) fn same_content(left: &CustomerRow, right: &CustomerRow) -> bool {
-    let personal = |row: &CustomerRow| [&row.email, &row.name, &row.phone].map(Cell::clone);
     let plain = |row: &CustomerRow| (row.marketing_opt_in, row.created_at, row.updated_at);
+    let personal = [(&left.email, &right.email), (&left.name, &right.name), (&left.phone, &right.phone)];
     left.shop_id == right.shop_id
         && left.country == right.country
         && plain(left) == plain(right)
-        && personal(left).iter().zip(&personal(right)).all(|(left, right)| left.matches(right))
+        && personal.into_iter().all(|(left, right)| left.matches(right))
 }
 
-fn versions(entries: &[Entry]) -> Vec<Version> {
-    let mut versions: Vec<Version> = Vec::with_capacity(entries.len());
-    let mut state: Option<CustomerRow> = None;
+fn versions(entries: &[Entry]) -> Vec<Version<'_>> {
+    let mut versions: Vec<Version<'_>> = Vec::with_capacity(entries.len());
+    let mut state: Option<Cow<'_, CustomerRow>> = None;
     let mut last_start = i64::MIN;
     let mut life = 0;
     for entry in entries {
-        let next = resolved(entry, state.as_ref());
+        let next = resolved(entry, state.as_deref());
         let repeats =
-            entry.lsn.is_none() && next.as_ref().zip(state.as_ref()).is_some_and(|(next, state)| same_content(next, state));
+            entry.lsn.is_none() && next.as_deref().zip(state.as_deref()).is_some_and(|(next, state)| same_content(next, state));
         if repeats {
             continue;
         }
@@ -86,9 +83,11 @@ fn versions(entries: &[Entry]) -> Vec<Version> {
     versions
 }
 
-fn resolved(entry: &Entry, state: Option<&CustomerRow>) -> Option<CustomerRow> {
-    let mut row = entry.row.clone()?;
-    row.resolve(state).expect("a row's shop is settled before it is kept");
+fn resolved<'a>(entry: &'a Entry, state: Option<&CustomerRow>) -> Option<Cow<'a, CustomerRow>> {
+    let mut row = Cow::Borrowed(entry.row.as_ref()?);
+    if [&row.email, &row.name, &row.phone, &row.country].contains(&&Cell::Unavailable) {
+        row.to_mut().resolve(state).expect("a row's shop is settled before it is kept");
+    }
     Some(row)
 }
 
@@ -103,7 +102,7 @@ fn text(cell: &Cell) -> Option<String> {
     cell.as_text().map(str::to_owned)
 }
 
-fn current_row(customer_id: &str, version: &Version) -> CustomerColumns {
+fn current_row(customer_id: &str, version: &Version<'_>) -> CustomerColumns {
     let row = &version.row;
     CustomerColumns {
         shop_id: row.shop_id.clone(),
@@ -121,7 +120,7 @@ fn current_row(customer_id: &str, version: &Version) -> CustomerColumns {
     }
 }
 
-fn version_row(customer_id: &str, version: &Version) -> CustomerVersionColumns {
+fn version_row(customer_id: &str, version: &Version<'_>) -> CustomerVersionColumns {
     let row = &version.row;
     CustomerVersionColumns {
         shop_id: row.shop_id.clone(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cdc::columns::{Columns, Faults};
 use crate::object::Object;
 use crate::rejection::{Reason, Rejection};
+use crate::stored::Stored;
 
 /// Who exported the line. In the order of their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -102,8 +103,12 @@ impl Kind {
     }
 }
 
+impl Stored for LineKey {
+    const FORMAT: u8 = 1;
+}
+
 impl LineKey {
-    /// The record key of this line's versions.
+    /// The record key of this line's versions. Ids may hold its separators, so that two lines can share it: a store's key is the packed form.
     ///
     /// ```
     /// use shoppulse::payments::{LineKey, Provider};
