@@ -4,10 +4,12 @@
 //! next handle. What the nodes do once instantiated is in `ops`, one operator a file.
 
 pub(crate) mod builder;
+mod dedup;
 mod kstream;
 mod ops;
 mod options;
 
 pub use builder::StreamsBuilder;
+pub use dedup::Dedup;
 pub use kstream::KStream;
 pub use options::{Consumed, Produced, Repartitioned, TimestampExtractor};

@@ -156,6 +156,8 @@ pub(crate) struct Graph {
     pub(crate) late_topics: Vec<Arc<str>>,
     pub(crate) books: Option<crate::task::books::Books>,
     pub(crate) version: Arc<str>,
+    /// Why it cannot be built, as found while it was recorded.
+    pub(crate) refusals: Vec<String>,
 }
 
 impl Topology {

@@ -125,9 +125,12 @@ impl StreamsBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::Topology`](crate::error::ErrorKind::Topology) for a graph that cannot run: two nodes, stores or
-    /// repartition topics of one name, several topics in a sub-topology and none that leads.
+    /// repartition topics of one name, several topics in a sub-topology and none that leads, options that contradict each other.
     pub fn build(self) -> Result<Topology, Error> {
         let mut graph = self.graph.into_inner();
+        if let Some(refusal) = graph.refusals.first() {
+            return Err(Error::topology(refusal.clone()));
+        }
         check_names(&graph)?;
         connect(&mut graph)?;
         Ok(Topology(Arc::new(graph)))
@@ -158,6 +161,11 @@ impl StreamsBuilder {
         let topic: Arc<str> = Arc::from(topic);
         self.graph.borrow_mut().late_topics.push(Arc::clone(&topic));
         topic
+    }
+
+    /// Notes why the graph cannot be built; [`build`](Self::build) reports the first.
+    pub(crate) fn refuse(&self, why: String) {
+        self.graph.borrow_mut().refusals.push(why);
     }
 
     pub(crate) fn name_of(&self, node: NodeId) -> Arc<str> {

@@ -4,8 +4,10 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::builder::StreamsBuilder;
+use super::dedup::Dedup;
 use super::ops;
 use super::options::{Produced, Repartitioned};
+use crate::record::Timestamp;
 use crate::processor::{ProcessError, Processor, ProcessorSupplier};
 use crate::serde::Data;
 use crate::topology::NodeId;
@@ -103,6 +105,21 @@ impl<'b, K: Data, V: Data> KStream<'b, K, V> {
     /// Looks at each record and lets it pass.
     pub fn peek(self, look: impl Fn(&K, &V) + Send + Sync + 'static) -> Self {
         ops::stateless::peek(self, look)
+    }
+
+    /// Takes each record's event time from its key and value, for all operators behind.
+    pub fn with_timestamp(self, f: impl Fn(&K, &V) -> Timestamp + Send + Sync + 'static) -> Self {
+        ops::stateless::with_timestamp(self, move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`with_timestamp`](Self::with_timestamp); a record that fails is dead-lettered.
+    pub fn try_with_timestamp(self, f: impl Fn(&K, &V) -> Result<Timestamp, ProcessError> + Send + Sync + 'static) -> Self {
+        ops::stateless::with_timestamp(self, f)
+    }
+
+    /// Lets the first record of each identity pass. See [`Dedup`].
+    pub fn dedup(self, options: Dedup<K, V>) -> Self {
+        ops::dedup::dedup(self, options)
     }
 
     /// Sends each record to the first arm that accepts it; one that none accepts is filtered (`no_branch`).

@@ -3,6 +3,7 @@
 //! A few core operators carry the rest: source, transform, sink, repartition, and the stateful ones. `filter`, `map` and
 //! their kin are short compositions over `transform`.
 
+pub(super) mod dedup;
 pub(super) mod process;
 pub(super) mod repartition;
 pub(super) mod sink;

@@ -6,7 +6,7 @@ use super::transform::transform;
 use crate::dsl::builder::NodeSpec;
 use crate::dsl::kstream::KStream;
 use crate::processor::ProcessError;
-use crate::record::Record;
+use crate::record::{Record, Timestamp};
 use crate::serde::Data;
 use crate::task::TaskCore;
 use crate::task::edge::{Forward, Outlet};
@@ -116,6 +116,19 @@ pub(crate) fn peek<'b, K: Data, V: Data>(
     transform(stream, "peek", move |record: Record<K, V>, outlet, core| {
         look(&record.key, &record.value);
         outlet.forward(record, core)
+    })
+}
+
+pub(crate) fn with_timestamp<'b, K: Data, V: Data>(
+    stream: KStream<'b, K, V>,
+    f: impl Fn(&K, &V) -> Result<Timestamp, ProcessError> + Send + Sync + 'static,
+) -> KStream<'b, K, V> {
+    transform(stream, "with_timestamp", move |record: Record<K, V>, outlet, core| {
+        let timestamp = f(&record.key, &record.value)?;
+        if timestamp < Timestamp::from_millis(0) {
+            return Err(ProcessError::rejected("bad_timestamp", format!("its time is {timestamp} ms, before 1970")));
+        }
+        outlet.forward(Record { timestamp, ..record }, core)
     })
 }
 

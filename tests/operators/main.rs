@@ -1,0 +1,3 @@
+//! The operators of the DSL, each through the test driver: the vectors of the semantics, the rules, and oracles.
+
+mod dedup;
