@@ -1,6 +1,6 @@
 //! Payment lines: what one line of an export says, and which version of it counts.
 //!
-//! [`line`] reads a record of `raw.payments`; [`versions`] remembers a line's last versions and tells the orders what changed. Reading the
+//! [`mod@line`] reads a record of `raw.payments`; [`versions`] remembers a line's last versions and tells the orders what changed. Reading the
 //! providers' files is another module's work.
 
 pub mod line;
