@@ -7,8 +7,8 @@ use super::builder::StreamsBuilder;
 use super::dedup::Dedup;
 use super::ops;
 use super::options::{Produced, Repartitioned};
-use crate::record::Timestamp;
 use crate::processor::{ProcessError, Processor, ProcessorSupplier};
+use crate::record::Timestamp;
 use crate::serde::Data;
 use crate::topology::NodeId;
 
