@@ -7,16 +7,19 @@ mod administration;
 mod embedded;
 mod groups;
 mod harness;
+#[path = "../support/real_kafka.rs"]
+mod real_kafka;
 mod records;
 mod transactions;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use highwater::kafka::Kafka;
+use highwater::kafka::rdkafka::RdKafka;
 
 /// A real cluster to run the cases against, if this machine has one.
-fn real_kafka() -> Option<Arc<dyn Kafka>> {
-    None
+fn real_cluster() -> Option<RdKafka> {
+    let servers = real_kafka::bootstrap_servers()?;
+    Some(RdKafka::new(servers, BTreeMap::new()).expect("no properties"))
 }
 
 /// Makes a test of each case for each adapter.
@@ -32,8 +35,10 @@ macro_rules! cases {
         mod on_a_real_cluster {
             $($(#[test]
             fn $case() {
-                if let Some(kafka) = crate::real_kafka() {
-                    crate::$module::$case(&*kafka, stringify!($case));
+                if let Some(kafka) = crate::real_cluster() {
+                    // A cluster that is used again remembers the names of earlier runs.
+                    let unique = format!("{}-{}", stringify!($case), std::process::id());
+                    crate::$module::$case(&kafka, &unique);
                 }
             })+)+
         }

@@ -74,7 +74,10 @@ pub(crate) fn an_oversized_record_is_refused_and_the_transaction_can_be_aborted(
     let topic = create(kafka, unique, 1, &[("max.message.bytes", "2000")]);
     let mut producer = transactional(kafka, unique);
     producer.begin().unwrap();
-    let refused = send(&mut *producer, &topic, 0, &"x".repeat(5000)).and_then(|()| producer.flush(CALL)).unwrap_err();
+    // A broker measures what is left after compression.
+    let noise = |number: u64| format!("{:016x}", (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let incompressible: String = (0..500).map(noise).collect();
+    let refused = send(&mut *producer, &topic, 0, &incompressible).and_then(|()| producer.flush(CALL)).unwrap_err();
     assert_eq!(refused.kind, KafkaErrorKind::RecordRefused, "{refused}");
     producer.abort(CALL).unwrap();
     commit_values(&mut *producer, &topic, &["small"]);

@@ -38,12 +38,12 @@ fn a_commit_that_was_asked_for_twice_is_doubtful_though_it_succeeds() {
         producer.flush(PATIENCE).unwrap();
         assert!(!producer.doubtful());
         if value == "doubtful" {
-            cluster.broker("pause");
+            cluster.script(["broker", "pause", "1"]);
         }
         std::thread::scope(|scope| {
             let commit = scope.spawn(|| producer.commit(PATIENCE));
             SystemClock.sleep(Duration::from_secs(3));
-            cluster.broker("resume");
+            cluster.script(["broker", "resume", "1"]);
             commit.join().unwrap().unwrap();
         });
         assert_eq!(producer.doubtful(), value == "doubtful");

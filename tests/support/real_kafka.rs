@@ -36,12 +36,8 @@ impl RealKafka {
         Some(cluster)
     }
 
-    /// Does something to the broker: `pause`, `resume`, `kill`, `stop`, `start`.
-    pub(crate) fn broker(&self, action: &str) {
-        self.script(["broker", action, "1"]);
-    }
-
-    fn script(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
+    /// Runs `dev/kafka` on this cluster.
+    pub(crate) fn script(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
         let home: PathBuf = self.home.as_ref().expect("a cluster that we started").path().join("kafka");
         let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/dev/kafka"))
             .args(arguments)

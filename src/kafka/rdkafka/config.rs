@@ -63,7 +63,6 @@ impl Settings {
         settings.set("session.timeout.ms", session);
         settings.set("heartbeat.interval.ms", (session / 3).clamp(1, 1_000));
         settings.set("max.poll.interval.ms", session.max(300_000));
-        settings.set("topic.metadata.refresh.interval.ms", 60_000);
         settings
     }
 
@@ -95,6 +94,9 @@ impl Settings {
         // An empty answer is how the end of a partition is learnt.
         self.set("fetch.wait.max.ms", 100);
         self.set("fetch.error.backoff.ms", 100);
+        // So that a deleted topic is told within seconds.
+        self.set("topic.metadata.refresh.interval.ms", 10_000);
+        self.set("topic.metadata.propagation.max.ms", 2_000);
     }
 
     pub(super) fn producer(bootstrap_servers: &str, wanted: &ProducerSettings) -> Self {

@@ -20,6 +20,7 @@ use crate::record::TopicPartition;
 
 const PARTITION_EOF: i32 = Code::RD_KAFKA_RESP_ERR__PARTITION_EOF as i32;
 const MAX_POLL_EXCEEDED: i32 = Code::RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED as i32;
+const FATAL: i32 = Code::RD_KAFKA_RESP_ERR__FATAL as i32;
 /// What a seek is refused with before fetching has begun, or while it ends.
 const NOT_FETCHING_YET: [i32; 2] = [Code::RD_KAFKA_RESP_ERR__STATE as i32, Code::RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS as i32];
 /// How long a partition may take to begin fetching before it can seek.
@@ -159,6 +160,9 @@ impl Fetcher {
             }
         }
         self.tell_rebalances(batch);
+        if self.failure.is_none() {
+            self.failure = self.client.context().told_error.lock().expect("no panic while the lock is held").take();
+        }
         let came_with_it = (batch.records.len(), batch.ends.len()) != before || !batch.rebalances.is_empty();
         match self.failure.take() {
             Some(failure) if came_with_it => {
@@ -246,7 +250,8 @@ impl Fetcher {
         if self.is_transient(code) {
             logging::report(self.client.context(), code, &text);
         } else if self.failure.is_none() {
-            self.failure = Some(KafkaError::new(kind_of(code), text));
+            let fatal = (code == FATAL).then(|| errors::fatal_of(self.client.as_ptr())).flatten();
+            self.failure = Some(fatal.unwrap_or_else(|| KafkaError::new(kind_of(code), text)));
         }
     }
 
