@@ -9,6 +9,7 @@ use crate::canonical::canonical;
 use crate::compare::{Difference, DifferenceKind};
 use crate::expected::{CleanRow, DeadLetter, LateEvent, QualityKey, TABLES, key_columns};
 use crate::murmur2::partition_of;
+use crate::time::MILLI_MICROS;
 
 /// One output record, decoded: timestamps are integers of epoch microseconds, money is integers, null is null.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +71,7 @@ impl Actual {
         let topic = record["topic"].as_str().unwrap_or_default().to_owned();
         let partition = record["partition"].as_i64().unwrap_or(-1) as i32;
         let value = record["value"].take();
+        self.judge_timestamp(&topic, &value, &record);
         let row = OutputRow { topic, key: record["key"].take(), value: (!value.is_null()).then_some(value) };
         self.observe(partition, row, &headers);
         Ok(())
@@ -120,6 +122,23 @@ impl Actual {
         if right != partition {
             let sentence = format!("{topic}: the key {key_text} lies in partition {partition}, but belongs into {right}");
             self.fault(DifferenceKind::Placement, topic, sentence);
+        }
+    }
+
+    /// Rule 7: `clean.events` carry the event's time, curated rows the time of their update.
+    fn judge_timestamp(&mut self, topic: &str, value: &Value, record: &Value) {
+        let instant = match topic {
+            "clean.events" => &value["occurred_at"],
+            _ if TABLES.contains(&topic) => &value["updated_at"],
+            _ => return,
+        };
+        let (Some(micros), Some(timestamp_ms)) = (instant.as_i64(), record["timestamp"].as_i64()) else {
+            return;
+        };
+        if micros.div_euclid(MILLI_MICROS) != timestamp_ms {
+            let key = canonical(&record["key"]);
+            let sentence = format!("{topic}: {key}: the Kafka timestamp is {timestamp_ms}, but the row's time is {micros} µs");
+            self.fault(DifferenceKind::Timestamp, topic, sentence);
         }
     }
 

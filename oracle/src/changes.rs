@@ -41,7 +41,6 @@ pub(crate) fn read(table: &Table, placed: &Placed<'_>) -> Result<Change, Verdict
     let envelope = envelope.map_err(Verdict::DeadLettered)?;
     match op.as_deref() {
         Some("m") => Err(Verdict::Filtered("not_a_row")),
-        Some("t") => Err(Verdict::DeadLettered(Reason::UnsupportedOp)),
         _ => read_row_change(table, id.unwrap_or_default(), &envelope, op.as_deref()).map_err(Verdict::DeadLettered),
     }
 }
@@ -56,7 +55,8 @@ fn read_row_change(table: &Table, id: i64, envelope: &Object<'_>, op: Option<&st
     let p = &mut problems;
     p.note_if(envelope.get("op").is_some_and(|raw| !json::is_string(raw)), Reason::WrongType);
     p.note_if(op.is_none_or(str::is_empty), Reason::MissingField);
-    p.note_if(!matches!(op, Some("c" | "u" | "d" | "r")), Reason::UnknownOp);
+    p.note_if(!matches!(op, Some("c" | "u" | "d" | "r" | "t")), Reason::UnknownOp);
+    p.note_if(op == Some("t"), Reason::UnsupportedOp);
     let [source, before, after] = ["source", "before", "after"].map(|name| {
         p.note_if(envelope.get(name).is_some_and(|raw| !raw.starts_with('{')), Reason::WrongType);
         envelope.object(name)

@@ -27,6 +27,8 @@ pub enum DifferenceKind {
     Tombstone,
     /// A record lies in the wrong partition.
     Placement,
+    /// A record's Kafka timestamp is not the instant of its row.
+    Timestamp,
     /// A record can't be read.
     Malformed,
 }

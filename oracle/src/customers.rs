@@ -68,7 +68,7 @@ fn versions(changes: &[Resolved]) -> Vec<Version> {
         }
         let own_time = match (change.origin, &change.after) {
             (Origin::Snapshot, Some(row)) => row.time("updated_at").unwrap_or_default(),
-            _ => change.ts_ms * MILLI_MICROS,
+            _ => change.ts_ms.saturating_mul(MILLI_MICROS),
         };
         let start = predecessor.map_or(own_time, |version| own_time.max(version.start));
         versions.push(Version { start, row: change.after.clone() });

@@ -40,33 +40,38 @@ pub(crate) fn run(records: &[InputRecord], books: &mut Books, expected: &mut Exp
     }
 }
 
-/// What was ordered, in minor units.
+/// What was ordered, in minor units. Sums are wider than the 64 bits of what is summed.
 #[derive(Default)]
 struct Goods {
-    lines: i64,
-    units: i64,
-    items: i64,
-    discount: i64,
-    shipping: i64,
-    tax: i64,
+    lines: usize,
+    units: i128,
+    items: i128,
+    discount: i128,
+    shipping: i128,
+    tax: i128,
 }
 
 impl Goods {
     fn of(order: &Row, items: &[Row]) -> Self {
         let decimals = order.text("currency").and_then(money::exponent).unwrap_or(2);
         Self {
-            lines: items.len() as i64,
-            units: items.iter().filter_map(|item| item.number("quantity")).sum(),
-            items: items.iter().map(|item| item_minor(item, decimals)).sum(),
-            discount: order.minor("discount", decimals),
-            shipping: order.minor("shipping", decimals),
-            tax: order.minor("tax", decimals),
+            lines: items.len(),
+            units: items.iter().filter_map(|item| item.number("quantity")).map(i128::from).sum(),
+            items: items.iter().map(|item| i128::from(item_minor(item, decimals))).sum(),
+            discount: order.minor("discount", decimals).into(),
+            shipping: order.minor("shipping", decimals).into(),
+            tax: order.minor("tax", decimals).into(),
         }
     }
 
-    fn gross(&self) -> i64 {
+    fn gross(&self) -> i128 {
         self.items - self.discount + self.shipping + self.tax
     }
+}
+
+/// A sum as the column of 64 bits that it ends in.
+fn long(sum: i128) -> i64 {
+    sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
 /// Quantity times price, rounded once.
@@ -82,10 +87,10 @@ fn item_minor(item: &Row, decimals: u32) -> i64 {
 /// What the payment lines in the fact's currency sum up to.
 #[derive(Default)]
 struct Payments {
-    paid: i64,
-    refunded: i64,
-    disputed: i64,
-    fees: i64,
+    paid: i128,
+    refunded: i128,
+    disputed: i128,
+    fees: i128,
     other_currency: bool,
 }
 
@@ -97,19 +102,20 @@ impl Payments {
                 sums.other_currency = true;
                 continue;
             }
-            sums.fees += line.fee_minor;
+            let gross = i128::from(line.gross_minor);
+            sums.fees += i128::from(line.fee_minor);
             match line.kind.as_str() {
-                "charge" => sums.paid += line.gross_minor,
-                "refund" => sums.refunded -= line.gross_minor,
-                "dispute" | "dispute_reversal" => sums.disputed -= line.gross_minor,
-                "fee" => sums.fees -= line.gross_minor,
+                "charge" => sums.paid += gross,
+                "refund" => sums.refunded -= gross,
+                "dispute" | "dispute_reversal" => sums.disputed -= gross,
+                "fee" => sums.fees -= gross,
                 _ => {}
             }
         }
         sums
     }
 
-    fn net(&self) -> i64 {
+    fn net(&self) -> i128 {
         self.paid - self.refunded - self.disputed - self.fees
     }
 
@@ -157,17 +163,17 @@ fn row((shop_id, order_id): &(String, String), order: Option<&Row>, goods: &Good
         "currency": currency,
         "placed_at": order.and_then(|order| order.time("placed_at")),
         "lines": goods.lines,
-        "units": goods.units,
-        "items_minor": goods.items,
-        "discount_minor": goods.discount,
-        "shipping_minor": goods.shipping,
-        "tax_minor": goods.tax,
-        "gross_minor": goods.gross(),
-        "paid_minor": sums.paid,
-        "refunded_minor": sums.refunded,
-        "disputed_minor": sums.disputed,
-        "fees_minor": sums.fees,
-        "net_minor": sums.net(),
+        "units": long(goods.units),
+        "items_minor": long(goods.items),
+        "discount_minor": long(goods.discount),
+        "shipping_minor": long(goods.shipping),
+        "tax_minor": long(goods.tax),
+        "gross_minor": long(goods.gross()),
+        "paid_minor": long(sums.paid),
+        "refunded_minor": long(sums.refunded),
+        "disputed_minor": long(sums.disputed),
+        "fees_minor": long(sums.fees),
+        "net_minor": long(sums.net()),
         "payment_state": sums.state(order.is_some(), goods),
         "payments": lines.len(),
         "first_paid_at": charges.map(|line| line.occurred_at).min(),

@@ -54,7 +54,8 @@ fn session_id(first: &SessionEvent) -> String {
 fn revenue(events: &[&SessionEvent]) -> Vec<Value> {
     let mut sums: BTreeMap<&str, i64> = BTreeMap::new();
     for (currency, minor) in events.iter().filter_map(|event| event.revenue.as_ref()) {
-        *sums.entry(currency).or_default() += minor;
+        let sum = sums.entry(currency).or_default();
+        *sum = sum.saturating_add(*minor);
     }
     sums.into_iter().map(|(currency, minor)| json!({"currency": currency, "amount_minor": minor})).collect()
 }

@@ -23,6 +23,22 @@ pub struct Disorder {
     pub oversized_records: u32,
 }
 
+impl Disorder {
+    /// No disorder at all: every record is valid, and comes once and in order.
+    pub fn none() -> Self {
+        Self {
+            broken_permille: 0,
+            repeated_permille: 0,
+            offline_permille: 0,
+            late_permille: 0,
+            skewed_permille: 0,
+            disturbed_rows_permille: 0,
+            repeated_lines_permille: 0,
+            oversized_records: 0,
+        }
+    }
+}
+
 impl Default for Disorder {
     fn default() -> Self {
         Self {

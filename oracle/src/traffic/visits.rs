@@ -19,9 +19,10 @@ const GAP_MS: i64 = 30 * MINUTE_MS;
 pub(super) fn begin(stage: &mut Stage, begin_ms: i64) {
     let mut sender = sender(stage);
     let offline = stage.settings.disorder.offline_permille;
+    let repeats = stage.settings.disorder.repeated_permille > 0;
     let plan = match stage.turn("visits", 400) {
-        1 => round_the_clock(stage, begin_ms),
-        7 | 207 => reused_id(stage, begin_ms),
+        1 if offline > 0 => round_the_clock(stage, begin_ms),
+        7 | 207 if repeats => reused_id(stage, begin_ms),
         _ if stage.random.chance(offline) => match stage.random.below(3) {
             0 => bridged(stage, begin_ms),
             1 => shuffled(stage, begin_ms),

@@ -189,3 +189,16 @@ fn lines_of_tail_are_read_with_headers_of_every_form() {
         assert!(compare(&expected, &actual).is_empty());
     }
 }
+
+#[test]
+fn the_kafka_timestamp_is_the_rows_time() {
+    for (timestamp, faults) in [(1_234, 0), (1_235, 1)] {
+        let mut actual = Actual::new();
+        let line = format!(
+            r#"{{"topic":"curated.sessions","partition":0,"timestamp":{timestamp},"key":{{"shop_id":"s","session_id":"0"}},
+            "value":{{"shop_id":"s","session_id":"0","row_version":1,"is_deleted":false,"updated_at":1234999}},"headers":{{}}}}"#
+        );
+        actual.observe_line(&line).unwrap();
+        assert_eq!(actual.faults().len(), faults, "{:?}", actual.faults());
+    }
+}

@@ -7,6 +7,7 @@
 mod clean;
 mod compare;
 mod customers;
+mod hazards;
 mod order_facts;
 mod payments;
 mod records;
