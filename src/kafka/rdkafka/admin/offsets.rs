@@ -78,7 +78,7 @@ fn read_offsets(answer: *mut rd_kafka_event_t, partitions: &[TopicPartition]) ->
     Ok(found)
 }
 
-/// A group's committed positions, in the order of `partitions`; asked again while a transaction may still change them.
+/// A group's committed positions, in the order of `partitions`, as they are now: a pending transaction is not waited for.
 pub(in crate::kafka::rdkafka) fn group_offsets(
     client: &Native,
     group: &str,
@@ -92,7 +92,7 @@ pub(in crate::kafka::rdkafka) fn group_offsets(
     let doing = format!("fetching the offsets of group {group}");
     Request::new(client, Op::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, &doing, timeout).run(
         // SAFETY: the options are alive.
-        |options| unsafe { Flagged::take(bindings::rd_kafka_AdminOptions_set_require_stable_offsets(options.as_ptr(), 1)) },
+        |options| unsafe { Flagged::take(bindings::rd_kafka_AdminOptions_set_require_stable_offsets(options.as_ptr(), 0)) },
         // SAFETY: everything is alive; group and list are copied.
         |rk, options, queue| unsafe {
             let mut request = bindings::rd_kafka_ListConsumerGroupOffsets_new(group_c.as_ptr(), list.as_ptr());
