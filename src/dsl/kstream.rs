@@ -134,7 +134,7 @@ impl<'b, K: Data, V: Data> KStream<'b, K, V> {
 
     /// Sends every record through a topic, so that equal keys meet in one partition.
     pub fn repartition(self, options: impl Into<Repartitioned<K, V>>) -> Self {
-        ops::repartition::repartition(self, options.into())
+        ops::repartition::repartition(self.builder, [self], options.into())
     }
 
     /// An operator written by hand, under a name of the author's.
