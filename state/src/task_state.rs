@@ -9,6 +9,7 @@ mod inspect;
 mod open;
 mod restore;
 mod scan;
+mod write_back;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -24,7 +25,6 @@ use crate::dedup::Dedup;
 use crate::error::StateError;
 use crate::expiry::ExpiryMark;
 use crate::limits::{FLUSH_AFTER, FLUSH_AFTER_BYTES, IDLE_STAMP_AFTER};
-use crate::metadata;
 use crate::overlay::{Known, Overlay};
 use crate::rocks;
 use crate::session::LastRead;
@@ -33,8 +33,8 @@ use crate::value_ref::ValueRef;
 
 /// All state of one task.
 ///
-/// Changes stay in memory until [`apply`](TaskState::apply), which writes them with the log positions that they stand for in one atomic batch. So what is on disk is never ahead
-/// of the log, and a crash costs a replay of its tail.
+/// Changes belong to the running transaction until [`apply`](TaskState::apply). Committed ones are written with the log positions that they stand for in one atomic batch, many
+/// transactions at a time. So what is on disk is never ahead of the log, and a crash costs a replay of its tail.
 ///
 /// ```
 /// use highwater_state::{LogPosition, StoreKind, StoreSpec, TaskState};
@@ -71,7 +71,12 @@ pub struct TaskState {
     numbers: Vec<u16>,
     /// By store.
     positions: Vec<Option<LogPosition>>,
+    /// By store; whether its position is newer than the written one.
+    moved: Vec<bool>,
+    write_back_bytes: usize,
     stamp_ms: Option<i64>,
+    /// Whether the stamp is newer than the written one.
+    is_stamp_moved: bool,
     durable: Durable,
     cadence: Cadence,
     /// The session key that was read from disk last: who finds a key's sessions changes them next.
@@ -83,7 +88,7 @@ pub struct TaskState {
 /// When to flush.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cadence {
-    /// Bytes that were applied since the last flush.
+    /// Bytes of the log that were applied since the last flush.
     unflushed_bytes: usize,
     last_flush_ms: i64,
     stamp_every_ms: i64,
@@ -152,6 +157,11 @@ impl TaskState {
         self.overlay.dirty_bytes() + self.dedups.iter().flatten().map(Dedup::dirty_bytes).sum::<usize>()
     }
 
+    /// What committed changes that are not yet written hold in memory.
+    pub fn held_bytes(&self) -> usize {
+        self.overlay.held_bytes() + self.dedups.iter().flatten().map(Dedup::held_bytes).sum::<usize>()
+    }
+
     /// What recent entries hold in memory beside the transaction's changes.
     pub fn clean_cache_bytes(&self) -> usize {
         self.overlay.clean_bytes()
@@ -176,9 +186,7 @@ impl TaskState {
         if !is_flush_due && !is_stamp_due {
             return Ok(());
         }
-        let stamp = metadata::stamp(now_ms);
-        self.write_metadata(&[stamp])?;
-        self.stamp_ms = Some(now_ms);
+        self.stamp(now_ms);
         self.flush_and(FlushWait::Background)?;
         self.cadence.last_flush_ms = now_ms;
         Ok(())
@@ -215,7 +223,13 @@ impl TaskState {
         self.backend.compact();
     }
 
+    fn stamp(&mut self, now_ms: i64) {
+        self.stamp_ms = Some(now_ms);
+        self.is_stamp_moved = true;
+    }
+
     fn flush_and(&mut self, wait: FlushWait) -> Result<(), StateError> {
+        self.write_back()?;
         self.backend.flush(wait)?;
         self.durable.flushed(wait, &self.positions);
         self.cadence.unflushed_bytes = 0;

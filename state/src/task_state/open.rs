@@ -11,7 +11,9 @@ use crate::backend::{Backend, Family, FamilyRole, FamilySpec, FlushWait, Write};
 use crate::dedup::{self, Dedup};
 use crate::error::{OpenError, StateError};
 use crate::expiry::ExpiryMark;
-use crate::limits::{DEFAULT_CLEAN_CACHE_BYTES, DEFAULT_DEDUP_FRONT_BYTES, DEFAULT_MAX_AGE, FORMAT_VERSION};
+use crate::limits::{
+    DEFAULT_CLEAN_CACHE_BYTES, DEFAULT_DEDUP_FRONT_BYTES, DEFAULT_MAX_AGE, DEFAULT_WRITE_BACK_BYTES, FORMAT_VERSION,
+};
 use crate::memory::Memory;
 use crate::metadata::{self, MetaWrite, Metadata, Plan};
 use crate::overlay::Overlay;
@@ -35,6 +37,9 @@ pub struct OpenOptions {
     pub dedup_front_bytes: usize,
     /// Memory for recent entries that are already on disk, for all stores of the task together.
     pub clean_cache_bytes: usize,
+    /// What committed changes may hold in memory, for all stores together, before they are written in one batch; zero writes every transaction. A key that changes in many
+    /// transactions is then written once. A crash loses no more by it: what is written is not durable before it is flushed either.
+    pub write_back_bytes: usize,
 }
 
 impl OpenOptions {
@@ -45,6 +50,7 @@ impl OpenOptions {
             max_age_ms: as_ms(DEFAULT_MAX_AGE),
             dedup_front_bytes: DEFAULT_DEDUP_FRONT_BYTES,
             clean_cache_bytes: DEFAULT_CLEAN_CACHE_BYTES,
+            write_back_bytes: DEFAULT_WRITE_BACK_BYTES,
         }
     }
 }
@@ -72,9 +78,10 @@ impl TaskState {
     /// A state in memory, which behaves as one on disk does but forgets everything when it is dropped.
     pub fn in_memory(specs: &[StoreSpec]) -> Self {
         check_specs(specs).expect("the stores are specified rightly");
+        let options = OpenOptions { write_back_bytes: 0, ..OpenOptions::at(0) };
         let backend = Memory::new(specs.len() + 2);
         let numbers = (0..specs.len() as u16).collect();
-        Self::assemble(Box::new(backend), specs, &Metadata::default(), numbers, &OpenOptions::at(0))
+        Self::assemble(Box::new(backend), specs, &Metadata::default(), numbers, &options)
             .expect("an empty state in memory can't fail")
     }
 
@@ -101,9 +108,12 @@ impl TaskState {
             dedups,
             expiry: vec![ExpiryMark::unknown(); specs.len()],
             durable: Durable::found(positions.clone()),
+            write_back_bytes: options.write_back_bytes,
+            moved: vec![false; specs.len()],
             positions,
             numbers,
             stamp_ms: metadata.stamp_ms,
+            is_stamp_moved: false,
             cadence: Cadence {
                 unflushed_bytes: 0,
                 last_flush_ms: options.now_ms,

@@ -35,6 +35,7 @@ impl TaskState {
         now_ms: i64,
     ) -> Result<(), StateError> {
         assert!(!self.is_dirty(), "a store follows its log only between transactions");
+        self.write_back()?;
         self.overlay.forget_clean();
         self.last_read.get_mut().forget();
         self.expiry[usize::from(store.0)].forget();

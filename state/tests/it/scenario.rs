@@ -39,7 +39,7 @@ pub(crate) fn open(dir: &Path, options: &OpenOptions) -> Result<TaskState, OpenE
 
 /// Small memories, so that tests reach the disk.
 pub(crate) fn small(now_ms: i64) -> OpenOptions {
-    OpenOptions { dedup_front_bytes: 600, clean_cache_bytes: 600, ..OpenOptions::at(now_ms) }
+    OpenOptions { dedup_front_bytes: 600, clean_cache_bytes: 600, write_back_bytes: 1500, ..OpenOptions::at(now_ms) }
 }
 
 /// Everything that was ever committed to the logs of a task.
