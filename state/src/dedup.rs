@@ -1,7 +1,8 @@
 //! The dedup store: 128-bit identities, each with the UTC hour in which it was kept.
 //!
-//! One step is a lookup in the front and an append; the disk is asked only where the front may be incomplete. Expired identities are not deleted key by key: raising the
-//! horizon lets compaction drop them, and the log before the oldest live hour can be trimmed.
+//! One step is a lookup in the front and an append; the disk is asked only where the front may be incomplete. Expired identities
+//! are not deleted key by key: raising the horizon lets compaction drop them, and the log before the oldest live hour can be
+//! trimmed.
 
 pub(crate) mod front;
 
@@ -116,7 +117,8 @@ impl Dedup {
         self.horizon.staged = self.horizon.applied;
     }
 
-    /// The transaction is committed. Hours that are new begin at `from`, a lower bound of the positions of its records in the log.
+    /// The transaction is committed. Hours that are new begin at `from`, a lower bound of the positions of its records in the
+    /// log.
     pub(crate) fn settle(&mut self, number: u16, from: i64) {
         for kept in self.changes.drain(..) {
             self.held.push((kept.id, kept.hour));
@@ -141,7 +143,8 @@ impl Dedup {
     /// The entries to write, in order of their keys.
     pub(crate) fn sorted_held(&self) -> Vec<([u8; 16], [u8; 4])> {
         let mut held = self.held.clone();
-        // The sort is stable, so of an identity that was kept twice the later hour comes later, and the batch lets the last write win.
+        // The sort is stable, so of an identity that was kept twice the later hour comes later, and the batch lets the last write
+        // win.
         held.sort_by_key(|&(id, _)| id);
         held.into_iter().map(|(id, hour)| (id.to_be_bytes(), layout::encode_hour(hour))).collect()
     }
@@ -166,7 +169,8 @@ impl Dedup {
 
     /// What the transaction kept, each identity once and with its last hour, in order of the identities.
     fn kept(&self) -> Vec<(u128, i32)> {
-        // Only an identity that was known before can have been kept twice; that is rare, and looking everything up again is not cheap.
+        // Only an identity that was known before can have been kept twice; that is rare, and looking everything up again is not
+        // cheap.
         let may_repeat = self.changes.iter().any(|kept| kept.previous.is_some());
         let is_last = |kept: &&Kept| !may_repeat || self.front.get(kept.id) == Some(kept.hour);
         let mut kept: Vec<(u128, i32)> = self.changes.iter().filter(is_last).map(|kept| (kept.id, kept.hour)).collect();
@@ -242,7 +246,8 @@ impl Dedup {
 
 /// Dedup stores.
 impl TaskState {
-    /// The hour in which an identity was kept last, if it is remembered. It may lie before the horizon, since expiry is lazy: the caller compares.
+    /// The hour in which an identity was kept last, if it is remembered. It may lie before the horizon, since expiry is lazy: the
+    /// caller compares.
     ///
     /// ```
     /// use highwater_state::{StoreKind, StoreSpec, TaskState};
@@ -276,9 +281,11 @@ impl TaskState {
         Ok(())
     }
 
-    /// The log position from which on live hours stand; the log before it can be trimmed. `None` while nothing is known of the log.
+    /// The log position from which on live hours stand; the log before it can be trimmed. `None` while nothing is known of the
+    /// log.
     ///
-    /// It is never beyond the durable position: a state that came back from a crash would find the log that it has to follow cut off.
+    /// It is never beyond the durable position: a state that came back from a crash would find the log that it has to follow cut
+    /// off.
     pub fn dedup_live_from(&self, store: StoreId) -> Option<i64> {
         let dedup = self.dedup(store).ok()?;
         let next = self.durable_position(store)?.next;

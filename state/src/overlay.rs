@@ -1,9 +1,11 @@
-//! What the task knows beyond its disk: the running transaction, committed changes that wait to be written, and recent entries. One table over all families of a task.
+//! What the task knows beyond its disk: the running transaction, committed changes that wait to be written, and recent entries.
+//! One table over all families of a task.
 //!
-//! A slot is *dirty* (changed in this transaction), *held* (committed, but not yet on disk) or *clean* (equal to what is on disk, kept because it was written lately).
-//! A commit turns dirty slots into held ones; a write-back, every so many bytes, turns those clean. So a hot key is written once for many transactions, and read from disk
-//! once. Nothing is lost by waiting: what RocksDB takes without a write-ahead log is not safer than what lies here. Clean slots are bounded in bytes and leave by second
-//! chance; held ones are bounded by the write-back, dirty ones by the caller, who commits.
+//! A slot is *dirty* (changed in this transaction), *held* (committed, but not yet on disk) or *clean* (equal to what is on disk,
+//! kept because it was written lately). A commit turns dirty slots into held ones; a write-back, every so many bytes, turns those
+//! clean. So a hot key is written once for many transactions, and read from disk once. Nothing is lost by waiting: what RocksDB
+//! takes without a write-ahead log is not safer than what lies here. Clean slots are bounded in bytes and leave by second chance;
+//! held ones are bounded by the write-back, dirty ones by the caller, who commits.
 //!
 //! Not here: what keys and values mean, and the disk.
 

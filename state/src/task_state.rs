@@ -1,7 +1,8 @@
 //! A task's state: its stores, the overlay of the running transaction, and the metadata that goes with every batch.
 //!
-//! Start reading here; [`open`](self::open) makes one, `apply` ends a transaction, `restore` follows the log, and the kinds (`key_value`, `window`, `session`, `dedup`)
-//! are what processors call. It is driven by one thread and knows no log client, no clock and no transaction but its own.
+//! Start reading here; [`open`](self::open) makes one, `apply` ends a transaction, `restore` follows the log, and the kinds
+//! (`key_value`, `window`, `session`, `dedup`) are what processors call. It is driven by one thread and knows no log client, no
+//! clock and no transaction but its own.
 
 mod apply;
 mod durable;
@@ -33,8 +34,9 @@ use crate::value_ref::ValueRef;
 
 /// All state of one task.
 ///
-/// Changes belong to the running transaction until [`apply`](TaskState::apply). Committed ones are written with the log positions that they stand for in one atomic batch, many
-/// transactions at a time. So what is on disk is never ahead of the log, and a crash costs a replay of its tail.
+/// Changes belong to the running transaction until [`apply`](TaskState::apply). Committed ones are written with the log positions
+/// that they stand for in one atomic batch, many transactions at a time. So what is on disk is never ahead of the log, and a
+/// crash costs a replay of its tail.
 ///
 /// ```
 /// use highwater_state::{LogPosition, StoreKind, StoreSpec, TaskState};
@@ -174,8 +176,9 @@ impl TaskState {
         self.expiry.iter_mut().for_each(ExpiryMark::discard);
     }
 
-    /// Housekeeping, to be called now and then while the task is owned and its restore is complete: flushes what was applied after five minutes or 64 MiB, and renews the
-    /// clock stamp, so that an idle state does not turn stale. It does not wait for the disk.
+    /// Housekeeping, to be called now and then while the task is owned and its restore is complete: flushes what was applied
+    /// after five minutes or 64 MiB, and renews the clock stamp, so that an idle state does not turn stale. It does not wait for
+    /// the disk.
     pub fn maintain(&mut self, now_ms: i64) -> Result<(), StateError> {
         self.durable.check(self.backend.as_ref());
         let since_flush_ms = now_ms.saturating_sub(self.cadence.last_flush_ms);
@@ -197,7 +200,8 @@ impl TaskState {
         self.flush_and(FlushWait::UntilDurable)
     }
 
-    /// Drops what was not applied and makes the rest durable. A state that is dropped instead is as after a crash: what was flushed is there.
+    /// Drops what was not applied and makes the rest durable. A state that is dropped instead is as after a crash: what was
+    /// flushed is there.
     pub fn close(mut self) -> Result<(), StateError> {
         self.discard();
         self.flush()

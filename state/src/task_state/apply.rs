@@ -9,8 +9,9 @@ use crate::spec::{LogPosition, StoreId};
 pub type EmitChange<'a> = dyn FnMut(StoreId, &[u8], Option<&[u8]>) + 'a;
 
 impl TaskState {
-    /// Calls `emit` with the log's record of every change of the transaction: one per changed key, `None` deletes; identities come packed. The order depends on nothing but
-    /// the changes. Stores without a log are left out, and so is what a restore can derive.
+    /// Calls `emit` with the log's record of every change of the transaction: one per changed key, `None` deletes; identities
+    /// come packed. The order depends on nothing but the changes. Stores without a log are left out, and so is what a restore can
+    /// derive.
     pub fn log_changes(&self, emit: &mut EmitChange<'_>) {
         for change in self.overlay.sorted_changes() {
             let is_logged = self.specs.get(usize::from(change.family.0)).is_some_and(|spec| spec.logged);
@@ -25,8 +26,8 @@ impl TaskState {
         }
     }
 
-    /// The log has committed the transaction: its changes are the state from now on, and on their way to disk. `positions` are the stores whose log moved, each with the first
-    /// position after what this transaction put there (or any lower bound of it).
+    /// The log has committed the transaction: its changes are the state from now on, and on their way to disk. `positions` are
+    /// the stores whose log moved, each with the first position after what this transaction put there (or any lower bound of it).
     ///
     /// After an error the state must be dropped and opened again.
     pub fn apply(&mut self, positions: &[(StoreId, LogPosition)], now_ms: i64) -> Result<(), StateError> {

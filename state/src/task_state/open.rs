@@ -1,4 +1,5 @@
-//! Making a task's state from what is on disk, or from nothing: the checks of format, age and catalogue, and what follows from them.
+//! Making a task's state from what is on disk, or from nothing: the checks of format, age and catalogue, and what follows from
+//! them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -37,8 +38,9 @@ pub struct OpenOptions {
     pub dedup_front_bytes: usize,
     /// Memory for recent entries that are already on disk, for all stores of the task together.
     pub clean_cache_bytes: usize,
-    /// What committed changes may hold in memory, for all stores together, before they are written in one batch; zero writes every transaction. A key that changes in many
-    /// transactions is then written once. A crash loses no more by it: what is written is not durable before it is flushed either.
+    /// What committed changes may hold in memory, for all stores together, before they are written in one batch; zero writes
+    /// every transaction. A key that changes in many transactions is then written once. A crash loses no more by it: what is
+    /// written is not durable before it is flushed either.
     pub write_back_bytes: usize,
 }
 
@@ -58,7 +60,8 @@ impl OpenOptions {
 impl TaskState {
     /// Opens the state in `dir`, or makes an empty one.
     ///
-    /// Stores are found by name. One that is new starts empty and without a position, so it is restored from its log's start; one that is gone is dropped with its position.
+    /// Stores are found by name. One that is new starts empty and without a position, so it is restored from its log's start; one
+    /// that is gone is dropped with its position.
     pub fn open(dir: &Path, specs: &[StoreSpec], shared: &SharedResources, options: &OpenOptions) -> Result<Self, OpenError> {
         check_specs(specs)?;
         let (mut rocks, strangers) = Rocks::open(dir, families(specs), shared)?;
@@ -163,7 +166,8 @@ fn check_age(metadata: &Metadata, options: &OpenOptions) -> Result<(), OpenError
     if age_ms.saturating_abs() > options.max_age_ms { Err(OpenError::Stale { age_ms }) } else { Ok(()) }
 }
 
-/// IMPORTANT: the position of a store goes, durably, before its data does. The other way round a crash in between would leave an empty store that claims to have followed its log.
+/// IMPORTANT: the position of a store goes, durably, before its data does. The other way round a crash in between would leave an
+/// empty store that claims to have followed its log.
 fn forget_gone_stores(backend: &mut dyn Backend, stores: u16, metadata: &Metadata, plan: &Plan) -> Result<(), StateError> {
     if plan.gone.is_empty() {
         return Ok(());
@@ -185,7 +189,8 @@ fn forget_gone_stores(backend: &mut dyn Backend, stores: u16, metadata: &Metadat
     backend.flush(FlushWait::UntilDurable)
 }
 
-/// A new store is emptied before it enters the catalogue: what a family of its name may still hold is of a store that was dropped.
+/// A new store is emptied before it enters the catalogue: what a family of its name may still hold is of a store that was
+/// dropped.
 fn enter_new_stores(backend: &mut dyn Backend, specs: &[StoreSpec], metadata: &Metadata, plan: &Plan) -> Result<(), StateError> {
     if plan.new.is_empty() && !plan.retouched && metadata.format.is_some() {
         return Ok(());

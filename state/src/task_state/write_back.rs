@@ -1,4 +1,5 @@
-//! From memory to disk: all committed changes of many transactions, their positions and the clock stamp, in one batch. Also while a transaction runs, whose changes stay behind.
+//! From memory to disk: all committed changes of many transactions, their positions and the clock stamp, in one batch. Also while
+//! a transaction runs, whose changes stay behind.
 
 use super::TaskState;
 use crate::backend::Write;

@@ -1,4 +1,5 @@
-//! What the tests share: the stores of a task, a place on disk, a log that remembers everything, and a plain model of what the stores should hold.
+//! What the tests share: the stores of a task, a place on disk, a log that remembers everything, and a plain model of what the
+//! stores should hold.
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
