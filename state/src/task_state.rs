@@ -179,6 +179,8 @@ impl TaskState {
     /// Housekeeping, to be called now and then while the task is owned and its restore is complete: flushes what was applied
     /// after five minutes or 64 MiB, and renews the clock stamp, so that an idle state does not turn stale. It does not wait for
     /// the disk.
+    ///
+    /// A transaction may be running, but no record.
     pub fn maintain(&mut self, now_ms: i64) -> Result<(), StateError> {
         self.durable.check(self.backend.as_ref());
         let since_flush_ms = now_ms.saturating_sub(self.cadence.last_flush_ms);
