@@ -4,6 +4,7 @@
 //! threads included; wall time depends on what else the machine does.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,10 +18,10 @@ use highwater::{Headers, Timestamp, TopicPartition};
 const PARTITIONS: i32 = 4;
 const COMMIT_INTERVAL: Duration = Duration::from_millis(200);
 const BATCH_RECORDS: usize = 1_000;
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 fn main() -> ExitCode {
-    let records = std::env::args().filter_map(|argument| argument.parse::<u64>().ok()).next();
+    let records = std::env::args().find_map(|argument| argument.parse::<u64>().ok());
     #[expect(clippy::disallowed_methods, reason = "where the cluster is, as dev/kafka says it")]
     let servers = std::env::var("SHOPPULSE__KAFKA__BOOTSTRAP_SERVERS");
     let (Some(records), Ok(servers)) = (records, servers) else {
@@ -67,7 +68,7 @@ fn value(number: u64) -> String {
     let mut value = format!("{{\"id\":\"{:032x}\"", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     for field in 0..24_u64 {
         let noise = number.wrapping_add(field).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        value.push_str(&format!(",\"some_property_{field:02}\":\"{noise:016x}-value\""));
+        write!(value, ",\"some_property_{field:02}\":\"{noise:016x}-value\"").expect("a string takes everything");
     }
     value.push('}');
     value
@@ -77,7 +78,7 @@ fn producer(kafka: &RdKafka, transactional_id: Option<String>) -> Box<dyn Produc
     let settings = ProducerSettings {
         transactional_id,
         client_id: "bench".to_owned(),
-        transaction_timeout: Duration::from_secs(60),
+        transaction_timeout: Duration::from_mins(1),
         linger: Duration::from_millis(20),
         queue_max_bytes: 64 << 20,
     };
@@ -111,8 +112,7 @@ fn fill(kafka: &RdKafka, input: &Arc<str>, records: u64) {
 fn send(producer: &mut dyn Producer, topic: &Arc<str>, partition: i32, key: &[u8], value: &[u8], track: bool) {
     let headers = Headers::new();
     let timestamp = Timestamp::from_millis(1_700_000_000_000);
-    let record =
-        Outgoing { topic, partition, key: Some(key), value: Some(value), timestamp, headers: &headers, track };
+    let record = Outgoing { topic, partition, key: Some(key), value: Some(value), timestamp, headers: &headers, track };
     producer.send(&record, TIMEOUT).expect("sent");
 }
 
@@ -160,7 +160,9 @@ fn copy(kafka: &RdKafka, input: &Arc<str>, output: &Arc<str>, records: u64, comm
 fn commit(producer: &mut dyn Producer, consumer: &dyn Consumer, input: &Arc<str>) -> Duration {
     let began = Instant::now();
     let offsets: Vec<_> = (0..PARTITIONS)
-        .map(|partition| (TopicPartition::new(Arc::clone(input), partition), CommittedOffset { offset: 1, metadata: String::new() }))
+        .map(|partition| {
+            (TopicPartition::new(Arc::clone(input), partition), CommittedOffset { offset: 1, metadata: String::new() })
+        })
         .collect();
     let metadata = consumer.group_metadata().expect("metadata");
     producer.send_offsets(&offsets, &*metadata, TIMEOUT).expect("offsets sent");
@@ -199,11 +201,7 @@ struct Cost {
 impl Cost {
     fn per_million(&self, records: u64) -> String {
         let millions = records as f64 / 1e6;
-        format!(
-            "{:.2} CPU-s per million, {:.0} records/s",
-            self.cpu_seconds / millions,
-            records as f64 / self.wall.as_secs_f64()
-        )
+        format!("{:.2} CPU-s per million, {:.0} records/s", self.cpu_seconds / millions, records as f64 / self.wall.as_secs_f64())
     }
 }
 

@@ -287,7 +287,7 @@ pub trait Admin: Send {
         spec: OffsetSpec,
         timeout: Duration,
     ) -> Result<Vec<i64>, KafkaError>;
-    /// Committed positions of a group, stable as in [`Consumer::committed`].
+    /// Committed positions of a group as they are now; what pending transactions may still change does not count.
     fn group_offsets(
         &mut self,
         group: &str,

@@ -152,6 +152,8 @@ pub(crate) struct Graph {
     pub(crate) subtopologies: Vec<SubTopology>,
     /// Partition counts of repartition topics, where the author gave them.
     pub(crate) repartitions: BTreeMap<Arc<str>, Option<i32>>,
+    /// Topics that must have equally many partitions.
+    pub(crate) equal_partitions: Vec<(Arc<str>, Arc<str>)>,
     pub(crate) dead_letters: Option<Arc<str>>,
     pub(crate) late_topics: Vec<Arc<str>>,
     pub(crate) books: Option<crate::task::books::Books>,

@@ -87,7 +87,9 @@ pub trait TopicRecord {
 /// let keys = serde::<SessionKey>(&registry)?;
 /// # Ok::<(), highwater::serde::avro::RegistryError>(())
 /// ```
-pub fn serde<T: TopicRecord + Serialize + DeserializeOwned>(registry: &SharedRegistry) -> Result<Arc<AvroSerde<T>>, RegistryError> {
+pub fn serde<T: TopicRecord + Serialize + DeserializeOwned>(
+    registry: &SharedRegistry,
+) -> Result<Arc<AvroSerde<T>>, RegistryError> {
     AvroSerde::bind(registry, T::SCHEMA.subject, T::SCHEMA.text).map(Arc::new)
 }
 

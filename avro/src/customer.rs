@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{CURATED_CUSTOMERS_KEY, CURATED_CUSTOMERS_VALUE, CURATED_CUSTOMER_HISTORY_KEY, CURATED_CUSTOMER_HISTORY_VALUE, TopicRecord, TopicSchema};
+use crate::catalogue::{
+    CURATED_CUSTOMER_HISTORY_KEY, CURATED_CUSTOMER_HISTORY_VALUE, CURATED_CUSTOMERS_KEY, CURATED_CUSTOMERS_VALUE, TopicRecord,
+    TopicSchema,
+};
 
 /// Identifies a customer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,12 +1,17 @@
 //! Released schemas bind: rows read what earlier versions wrote, keys never change, and every field says what it is.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::fs;
 use std::path::Path;
 
 use apache_avro::Schema;
 use apache_avro::schema_compatibility::{Compatibility, SchemaCompatibility};
 use serde_json::Value;
-use shoppulse_avro::{Part, PersonalField, TopicSchema, personal_fields, schemas};
+use shoppulse_avro::{
+    CustomerRow, CustomerVersion, OrderFact, Part, PersonalField, QualityRow, SessionRow, TopicRow, TopicSchema, personal_fields,
+    schemas,
+};
 
 fn manifest(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -47,10 +52,10 @@ fn a_key_is_byte_for_byte_the_released_one() {
 
 #[test]
 fn every_file_is_in_the_catalogue() {
-    let mut files: Vec<_> = fs::read_dir(manifest("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    files.retain(|name| name.ends_with(".avsc"));
+    let mut files: Vec<_> = fs::read_dir(manifest("")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "avsc"));
     files.sort();
-    let mut subjects: Vec<_> = schemas().iter().map(|schema| format!("{}.avsc", schema.subject)).collect();
+    let mut subjects: Vec<_> = schemas().iter().map(|schema| manifest(&format!("{}.avsc", schema.subject))).collect();
     subjects.sort();
     assert_eq!(files, subjects);
 }
@@ -64,7 +69,11 @@ fn every_field_has_a_doc_and_a_type_that_lasts() {
             let what = format!("{}: {}", schema.subject, field["name"]);
             assert!(field["doc"].as_str().is_some_and(|doc| doc.ends_with('.')), "{what} has no sentence");
             if let Some(variants) = field["type"].as_array() {
-                assert_eq!((variants.len(), &variants[0], field.get("default")), (2, &"null".into(), Some(&Value::Null)), "{what}");
+                assert_eq!(
+                    (variants.len(), &variants[0], field.get("default")),
+                    (2, &"null".into(), Some(&Value::Null)),
+                    "{what}"
+                );
             }
             let text = field["type"].to_string();
             for banned in ["enum", "fixed", "float", "double", "map", "decimal", "timestamp-millis"] {
@@ -111,4 +120,45 @@ fn personal_fields_can_be_erased_and_are_in_no_key() {
             assert!(schema.part == Part::Value && field["type"][0] == "null", "{}: {}", schema.subject, field["name"]);
         }
     }
+}
+
+/// A row with text in every column that may hold some, deleted.
+fn check_deletion<T: TopicRow + serde::Serialize + serde::de::DeserializeOwned>() {
+    let fields = fields(&T::SCHEMA);
+    let filled = fields.iter().map(|field| {
+        let value = match &field["type"] {
+            Value::Array(variants) if variants[1] == "string" => "text".into(),
+            Value::Array(_) => Value::Null,
+            Value::Object(of) if of["type"] == "array" => Value::Array(Vec::new()),
+            Value::String(name) if name == "string" => "text".into(),
+            Value::String(name) if name == "boolean" => false.into(),
+            _ => 0.into(),
+        };
+        (field["name"].as_str().unwrap().to_owned(), value)
+    });
+    let before = Value::Object(filled.collect());
+    let mut row: T = serde_json::from_value(before.clone()).unwrap();
+    row.delete();
+    row.stamp(5, 6);
+    let after = serde_json::to_value(&row).unwrap();
+    for field in &fields {
+        let name = field["name"].as_str().unwrap();
+        let expected = match name {
+            "is_deleted" => true.into(),
+            "row_version" => 5.into(),
+            "processed_at" => 6.into(),
+            _ if field.get("pii").is_some() => Value::Null,
+            _ => before[name].clone(),
+        };
+        assert_eq!(after[name], expected, "{}: {name}", T::SCHEMA.subject);
+    }
+}
+
+#[test]
+fn a_deleted_row_keeps_all_but_what_is_personal() {
+    check_deletion::<SessionRow>();
+    check_deletion::<OrderFact>();
+    check_deletion::<CustomerRow>();
+    check_deletion::<CustomerVersion>();
+    check_deletion::<QualityRow>();
 }

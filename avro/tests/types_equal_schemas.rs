@@ -1,5 +1,7 @@
 //! Every Rust type has its schema's fields: names, order, types and what may be null, as the reference implementation sees them.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -13,8 +15,8 @@ use highwater::serde::{Decode, Encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shoppulse_avro::{
-    CleanEvent, CleanEventRef, CustomerKey, CustomerRow, CustomerVersion, CustomerVersionKey, OrderFact, OrderFactKey, QualityKey,
-    QualityRow, SessionKey, SessionRow, TopicRecord,
+    CleanEvent, CleanEventRef, CustomerKey, CustomerRow, CustomerVersion, CustomerVersionKey, OrderFact, OrderFactKey,
+    QualityKey, QualityRow, SessionKey, SessionRow, TopicRecord,
 };
 
 /// A value of the schema in which every field differs from all others, so that two fields can't be swapped unseen.
@@ -61,7 +63,8 @@ fn check<T: TopicRecord + Serialize + DeserializeOwned + Debug>() {
         let names = |fields: &[(String, Value)]| fields.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
         assert_eq!(names(fields), names(expected), "{subject}");
         assert_eq!(generic.resolve(&schema).unwrap(), value, "{subject}");
-        let read = GenericDatumReader::builder(&schema).reader_schema(&schema).build().unwrap().read_value(&mut &again[5..]).unwrap();
+        let read =
+            GenericDatumReader::builder(&schema).reader_schema(&schema).build().unwrap().read_value(&mut &again[5..]).unwrap();
         assert_eq!(read, value, "{subject}");
     }
 }
@@ -87,7 +90,11 @@ fn the_borrowing_event_is_the_owned_one() {
     let serde = shoppulse_avro::serde::<CleanEvent>(&registry).unwrap();
     let schema = Schema::parse_str(CleanEvent::SCHEMA.text).unwrap();
     for fill_unions in [true, false] {
-        let datum = GenericDatumWriter::builder(&schema).build().unwrap().write_value_to_vec(distinct(&schema, &mut 0, fill_unions)).unwrap();
+        let datum = GenericDatumWriter::builder(&schema)
+            .build()
+            .unwrap()
+            .write_value_to_vec(distinct(&schema, &mut 0, fill_unions))
+            .unwrap();
         let record = [&[0, 0, 0, 0, 1], &datum[..]].concat();
         let owned: CleanEvent = serde.decode(&record).unwrap();
         let mut scratch = BytesMut::new();

@@ -11,7 +11,7 @@ use super::emit::Emit;
 use super::kstream::KStream;
 use super::materialized::Materialized;
 use super::ops;
-use super::options::Consumed;
+use super::options::{Consumed, Repartitioned};
 use crate::error::Error;
 use crate::kafka::partition_for_key;
 use crate::processor::KvHandle;
@@ -63,6 +63,23 @@ impl StreamsBuilder {
     /// Reads a topic.
     pub fn stream<K: Data, V: Data>(&self, source: impl Into<Consumed<K, V>>) -> KStream<'_, K, V> {
         ops::source::stream(self, source.into())
+    }
+
+    /// Sends the records of several streams through one topic, so that equal keys meet, whichever stream they come from.
+    ///
+    /// Unlike a `merge` before a `repartition` it leaves each stream a sub-topology of its own: they share no task, and
+    /// their topics may have any number of partitions.
+    pub fn repartition<'b, K: Data, V: Data>(
+        &'b self,
+        streams: impl IntoIterator<Item = KStream<'b, K, V>>,
+        options: impl Into<Repartitioned<K, V>>,
+    ) -> KStream<'b, K, V> {
+        ops::repartition::repartition(self, streams, options.into())
+    }
+
+    /// Demands that two topics have equally many partitions, because records are to stay in the partition that they came in by.
+    pub fn equal_partitions(&self, one: &str, other: &str) {
+        self.graph.borrow_mut().equal_partitions.push((Arc::from(one), Arc::from(other)));
     }
 
     /// Records that cannot be processed go to this topic: their bytes, with headers that name cause and origin.

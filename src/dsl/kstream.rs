@@ -8,11 +8,11 @@ use super::dedup::Dedup;
 use super::emit::Emit;
 use super::grouped::{Grouped, KGroupedStream};
 use super::materialized::Materialized;
-use super::row::Row;
 use super::ops;
 use super::options::{Produced, Repartitioned};
-use crate::record::Timestamp;
+use super::row::Row;
 use crate::processor::{ProcessError, Processor, ProcessorSupplier};
+use crate::record::Timestamp;
 use crate::serde::{Data, DefaultSerde};
 use crate::topology::NodeId;
 
@@ -138,7 +138,7 @@ impl<'b, K: Data, V: Data> KStream<'b, K, V> {
 
     /// Sends every record through a topic, so that equal keys meet in one partition.
     pub fn repartition(self, options: impl Into<Repartitioned<K, V>>) -> Self {
-        ops::repartition::repartition(self, options.into())
+        ops::repartition::repartition(self.builder, [self], options.into())
     }
 
     /// An operator written by hand, under a name of the author's.

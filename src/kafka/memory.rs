@@ -39,9 +39,11 @@ mod cleaning;
 mod consumer;
 mod faults;
 mod fetcher;
+mod gate;
 mod group;
 mod inspect;
 mod log;
+mod membership;
 mod producer;
 mod reader;
 mod topic;
@@ -78,7 +80,7 @@ impl Default for MemorySettings {
         Self {
             max_bytes: 1 << 30,
             client_max_record_bytes: 1_000_000,
-            cleaning_interval: Duration::from_secs(300),
+            cleaning_interval: Duration::from_mins(5),
             marker_delay: Duration::from_secs(5),
             brokers: 1,
         }

@@ -35,11 +35,17 @@ pub(crate) struct Restored {
     pub(crate) result: Result<(TaskState, Claim), Error>,
 }
 
-/// A restorer thread.
+/// How long state that is open elsewhere is waited for: another thread, or the process before this one, may be closing it.
+const LOCKED_PATIENCE: Duration = Duration::from_secs(10);
+const LOCKED_PAUSE: Duration = Duration::from_millis(50);
+
+/// A restorer thread. Dropping it stops the thread and waits until it has let go of what it had open.
 #[derive(Debug)]
 pub(crate) struct Restorer {
-    requests: Sender<Request>,
+    requests: Option<Sender<Request>>,
     done: Receiver<Restored>,
+    closed: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Restorer {
@@ -48,18 +54,17 @@ impl Restorer {
         let (requests, to_do) = channel();
         let (finished, done) = channel();
         let shared = Arc::clone(shared);
-        let work = move || run(&shared, thread, &to_do, &finished);
-        let name = format!("restore-{thread}");
-        std::thread::Builder::new()
-            .name(name)
-            .spawn(work)
-            .map_err(|error| Error::internal("a thread cannot be started").caused_by(error))?;
-        Ok(Self { requests, done })
+        let closed = Arc::new(AtomicBool::new(false));
+        let is_closed = Arc::clone(&closed);
+        let work = move || run(&shared, thread, &is_closed, &to_do, &finished);
+        let spawned = std::thread::Builder::new().name(format!("restore-{thread}")).spawn(work);
+        let thread = spawned.map_err(|error| Error::internal("a thread cannot be started").caused_by(error))?;
+        Ok(Self { requests: Some(requests), done, closed, thread: Some(thread) })
     }
 
     pub(crate) fn request(&self, request: Request) {
         // A restorer that is gone has told why in its last answer, or its stream thread is ending.
-        let _ = self.requests.send(request);
+        let _ = self.requests.as_ref().map(|requests| requests.send(request));
     }
 
     /// The next task that is done, if there is one.
@@ -68,21 +73,52 @@ impl Restorer {
     }
 }
 
+impl Drop for Restorer {
+    fn drop(&mut self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.requests = None;
+        // What it finished and nobody took is dropped with the channel, and closed by that.
+        let _ = self.thread.take().map(std::thread::JoinHandle::join);
+    }
+}
+
 /// Ends when the stream thread drops its end.
-fn run(shared: &Arc<Shared>, thread: usize, requests: &Receiver<Request>, done: &Sender<Restored>) {
+fn run(shared: &Arc<Shared>, thread: usize, closed: &AtomicBool, requests: &Receiver<Request>, done: &Sender<Restored>) {
     while let Ok(request) = requests.recv() {
-        let result =
-            restore(shared, thread, &request).map_err(|error| error.context(format_args!("restoring task {}", request.task)));
+        if closed.load(Ordering::Relaxed) {
+            return;
+        }
+        let work = Work { shared, thread, closed, request: &request };
+        let result = restore(&work).map_err(|error| error.context(format_args!("restoring task {}", request.task)));
         if done.send(Restored { task: request.task, result }).is_err() {
             return;
         }
     }
 }
 
-fn restore(shared: &Arc<Shared>, thread: usize, request: &Request) -> Result<(TaskState, Claim), Error> {
+/// One restore, and who may call it off.
+struct Work<'a> {
+    shared: &'a Arc<Shared>,
+    thread: usize,
+    closed: &'a AtomicBool,
+    request: &'a Request,
+}
+
+impl Work<'_> {
+    fn check_wanted(&self) -> Result<(), Error> {
+        let gone = self.request.cancelled.load(Ordering::Relaxed) || self.closed.load(Ordering::Relaxed);
+        if gone || self.shared.control.is_stopping() {
+            return Err(Error::new(ErrorKind::Closed, "no longer wanted"));
+        }
+        Ok(())
+    }
+}
+
+fn restore(work: &Work<'_>) -> Result<(TaskState, Claim), Error> {
+    let Work { shared, thread, request, .. } = work;
     let claim = Ownership::claim(shared, &request.task, shared.settings.request_timeout)?;
     let dir = task_dir(shared, &request.task);
-    let mut state = open(shared, &request.task, &dir)?;
+    let mut state = open_when_unlocked(work, &dir)?;
     let mut reader = shared.kafka.reader(&ReaderSettings {
         client_id: format!("{}-restore-{thread}", shared.prepared.application),
         queue_max_bytes: shared.settings.limits.consumer_queue_bytes,
@@ -100,11 +136,11 @@ fn restore(shared: &Arc<Shared>, thread: usize, request: &Request) -> Result<(Ta
         tracing::warn!(task = %request.task, "local state does not belong to its changelog any more; rebuilding it");
         state.close()?;
         TaskState::destroy(&dir)?;
-        state = open(shared, &request.task, &dir)?;
+        state = open_when_unlocked(work, &dir)?;
     }
     let mut remaining = plans.iter().map(|plan| plan.end - plan.from(&state)).sum::<i64>();
     for plan in &plans {
-        replay(shared, thread, request, &mut *reader, &mut state, plan, &mut remaining)?;
+        replay(work, &mut *reader, &mut state, plan, &mut remaining)?;
     }
     Ok((state, claim))
 }
@@ -133,15 +169,14 @@ impl Plan {
 }
 
 fn replay(
-    shared: &Shared,
-    thread: usize,
-    request: &Request,
+    work: &Work<'_>,
     reader: &mut dyn Reader,
     state: &mut TaskState,
     plan: &Plan,
     remaining: &mut i64,
 ) -> Result<(), Error> {
     const BATCH_RECORDS: usize = 10_000;
+    let shared = work.shared;
     let mut next = plan.from(state);
     if next >= plan.end {
         return Ok(());
@@ -152,10 +187,8 @@ fn replay(
     let patience = millis(shared.settings.transaction_timeout + shared.settings.request_timeout);
     let mut progress_at = shared.clock.now();
     while next < plan.end {
-        if request.cancelled.load(Ordering::Relaxed) || shared.control.is_stopping() {
-            return Err(Error::new(ErrorKind::Closed, "no longer wanted"));
-        }
-        report(shared, thread, &request.task, *remaining);
+        work.check_wanted()?;
+        report(shared, work.thread, &work.request.task, *remaining);
         batch.clear();
         reader.poll(&mut batch, BATCH_RECORDS, Duration::from_millis(100))?;
         let now = shared.clock.now();
@@ -188,8 +221,23 @@ pub(crate) fn task_dir(shared: &Shared, task: &TaskId) -> PathBuf {
     shared.settings.state_dir.join(&*shared.prepared.application).join(task.to_string())
 }
 
+/// Opens a task's state; one that is open elsewhere may be about to close.
+fn open_when_unlocked(work: &Work<'_>, dir: &std::path::Path) -> Result<TaskState, Error> {
+    let Work { shared, request, .. } = work;
+    let until = shared.clock.now().plus(LOCKED_PATIENCE);
+    loop {
+        match open(shared, &request.task, dir) {
+            Err(OpenError::Locked) if shared.clock.now() < until => {
+                work.check_wanted()?;
+                shared.clock.sleep(LOCKED_PAUSE);
+            }
+            result => return result.map_err(|error| open_error(&request.task, dir, &error)),
+        }
+    }
+}
+
 /// Opens a task's state; what is stale, of another format or corrupt is wiped, to be restored from the changelog.
-fn open(shared: &Shared, task: &TaskId, dir: &std::path::Path) -> Result<TaskState, Error> {
+fn open(shared: &Shared, task: &TaskId, dir: &std::path::Path) -> Result<TaskState, OpenError> {
     let part = shared.topology.subtopology(&task.subtopology).expect("a task belongs to a part");
     let specs = store_specs(&shared.topology.0, part);
     let limits = &shared.settings.limits;
@@ -203,11 +251,11 @@ fn open(shared: &Shared, task: &TaskId, dir: &std::path::Path) -> Result<TaskSta
     let reason = match first {
         Ok(state) => return Ok(state),
         Err(error) if error.is_cured_by_rebuild() => error,
-        Err(error) => return Err(open_error(task, dir, &error)),
+        Err(error) => return Err(error),
     };
     tracing::warn!(%task, %reason, "local state cannot be used; rebuilding it from the changelog");
     TaskState::destroy(dir)?;
-    TaskState::open(dir, &specs, &shared.resources, &options).map_err(|error| open_error(task, dir, &error))
+    TaskState::open(dir, &specs, &shared.resources, &options)
 }
 
 fn open_error(task: &TaskId, dir: &std::path::Path, error: &OpenError) -> Error {

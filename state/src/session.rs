@@ -1,4 +1,5 @@
-//! The session store: a value per record key, session start and session end. All sessions of a key lie in one value, so finding what a record may join is one point read.
+//! The session store: a value per record key, session start and session end. All sessions of a key lie in one value, so finding
+//! what a record may join is one point read.
 
 use std::mem;
 use std::ops::{Bound, ControlFlow};
@@ -44,7 +45,8 @@ impl LastRead {
 
 /// Session stores.
 impl TaskState {
-    /// Visits the sessions of a key that end at or after `earliest_end_ms` and start at or before `latest_start_ms`, in order of (start, end).
+    /// Visits the sessions of a key that end at or after `earliest_end_ms` and start at or before `latest_start_ms`, in order of
+    /// (start, end).
     ///
     /// ```
     /// use highwater_state::{StoreKind, StoreSpec, TaskState};
@@ -131,8 +133,8 @@ impl TaskState {
         outcome.map_err(|bad| self.bad_sessions(store, bad))
     }
 
-    /// Removes sessions that end before a time, rounded down to the hour, and says how many; no further key once it has removed `max`. They leave the log too.
-    /// [`session_is_expired`](TaskState::session_is_expired) tells whether more are due.
+    /// Removes sessions that end before a time, rounded down to the hour, and says how many; no further key once it has removed
+    /// `max`. They leave the log too. [`session_is_expired`](TaskState::session_is_expired) tells whether more are due.
     pub fn session_expire(&mut self, store: StoreId, before_end_ms: i64, max: usize) -> Result<usize, StateError> {
         self.session_expire_with(store, before_end_ms, max, &mut |_, _, _, _| {})
     }

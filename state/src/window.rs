@@ -90,8 +90,8 @@ impl TaskState {
         self.check_windows_read(store, is_damaged)
     }
 
-    /// Deletes windows that start before a time, rounded down to the hour; at most `max` of them, and says how many. They go to the log as deletes.
-    /// [`window_is_expired`](TaskState::window_is_expired) tells whether more are due.
+    /// Deletes windows that start before a time, rounded down to the hour; at most `max` of them, and says how many. They go to
+    /// the log as deletes. [`window_is_expired`](TaskState::window_is_expired) tells whether more are due.
     pub fn window_expire(&mut self, store: StoreId, before_start_ms: i64, max: usize) -> Result<usize, StateError> {
         self.window_expire_with(store, before_start_ms, max, &mut |_, _, _| {})
     }

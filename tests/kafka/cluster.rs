@@ -1,9 +1,8 @@
 //! One real cluster for all tests of this binary, and short ways to its clients.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use highwater::kafka::rdkafka::RdKafka;
@@ -12,52 +11,37 @@ use highwater::kafka::{
 };
 use highwater::{Headers, Timestamp, TopicPartition};
 
+use crate::real_kafka;
+
 /// Longer than anything takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where the cluster is. It is started by the first test that asks, and ends with this process.
-pub fn bootstrap_servers() -> &'static str {
-    static STARTED: OnceLock<(String, tempfile::TempDir)> = OnceLock::new();
-    &STARTED.get_or_init(start).0
-}
-
-fn start() -> (String, tempfile::TempDir) {
-    let home = tempfile::tempdir().expect("a temporary directory");
-    #[expect(clippy::disallowed_methods, reason = "a developer may have a cluster running already")]
-    if let Ok(running) = std::env::var("HIGHWATER_TEST_BOOTSTRAP_SERVERS") {
-        return (running, home);
-    }
-    let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/dev/kafka"))
-        .args(["up", "--no-registry", "--owner", &std::process::id().to_string(), "--dir"])
-        .arg(home.path().join("kafka"))
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("dev/kafka runs");
-    assert!(output.status.success(), "dev/kafka up failed");
-    let printed = String::from_utf8(output.stdout).expect("text");
-    let (_, servers) = printed.trim().split_once("BOOTSTRAP_SERVERS=").expect("dev/kafka up says where it is");
-    (servers.lines().next().expect("a line").to_owned(), home)
-}
-
-pub fn kafka() -> RdKafka {
-    RdKafka::new(bootstrap_servers(), BTreeMap::new()).expect("no properties")
+/// A cluster to talk to; these tests are about nothing else.
+pub(crate) fn kafka() -> RdKafka {
+    let servers = real_kafka::bootstrap_servers().expect("a real Kafka needs Java: see dev/kafka");
+    RdKafka::new(servers, BTreeMap::new()).expect("no properties")
 }
 
 /// A name that no other test has.
-pub fn unique(name: &str) -> String {
+pub(crate) fn unique(name: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{name}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A new topic.
-pub fn topic(name: &str, partitions: i32) -> Arc<str> {
+pub(crate) fn topic(name: &str, partitions: i32) -> Arc<str> {
+    topic_on(&kafka(), name, partitions)
+}
+
+/// A new topic on a cluster of one's own.
+pub(crate) fn topic_on(kafka: &RdKafka, name: &str, partitions: i32) -> Arc<str> {
     let name = unique(name);
     let new = NewTopic { name: name.clone(), partitions, replication_factor: 1, config: BTreeMap::new() };
-    kafka().admin().unwrap().create_topics(&[new], PATIENCE).unwrap();
+    kafka.admin().unwrap().create_topics(&[new], PATIENCE).unwrap();
     Arc::from(name)
 }
 
-pub fn producer(transactional_id: Option<&str>) -> Box<dyn Producer> {
+pub(crate) fn producer(transactional_id: Option<&str>) -> Box<dyn Producer> {
     let mut producer = kafka()
         .producer(&ProducerSettings {
             transactional_id: transactional_id.map(str::to_owned),
@@ -73,7 +57,7 @@ pub fn producer(transactional_id: Option<&str>) -> Box<dyn Producer> {
     producer
 }
 
-pub fn consumer(group: &str) -> Box<dyn Consumer> {
+pub(crate) fn consumer(group: &str) -> Box<dyn Consumer> {
     kafka()
         .consumer(&ConsumerSettings {
             group_id: group.to_owned(),
@@ -86,13 +70,17 @@ pub fn consumer(group: &str) -> Box<dyn Consumer> {
         .unwrap()
 }
 
-pub fn reader(isolation: Isolation) -> Box<dyn Reader> {
+pub(crate) fn reader(isolation: Isolation) -> Box<dyn Reader> {
+    reader_on(&kafka(), isolation)
+}
+
+fn reader_on(kafka: &RdKafka, isolation: Isolation) -> Box<dyn Reader> {
     let settings = ReaderSettings { client_id: "test-reader".to_owned(), queue_max_bytes: 16 << 20, isolation };
-    kafka().reader(&settings).unwrap()
+    kafka.reader(&settings).unwrap()
 }
 
 /// Sends a value, tracked, without key or headers.
-pub fn send(producer: &mut dyn Producer, topic: &Arc<str>, partition: i32, value: &str) {
+pub(crate) fn send(producer: &mut dyn Producer, topic: &Arc<str>, partition: i32, value: &str) {
     let headers = Headers::new();
     let record = Outgoing {
         topic,
@@ -107,8 +95,19 @@ pub fn send(producer: &mut dyn Producer, topic: &Arc<str>, partition: i32, value
 }
 
 /// Reads one partition from `offset` to its end: values, and the offset of the end.
-pub fn read(topic: &Arc<str>, partition: i32, offset: i64, isolation: Isolation) -> (Vec<String>, i64) {
-    let mut reader = reader(isolation);
+pub(crate) fn read(topic: &Arc<str>, partition: i32, offset: i64, isolation: Isolation) -> (Vec<String>, i64) {
+    read_from(&kafka(), topic, partition, offset, isolation)
+}
+
+/// The same on a cluster of one's own.
+pub(crate) fn read_from(
+    kafka: &RdKafka,
+    topic: &Arc<str>,
+    partition: i32,
+    offset: i64,
+    isolation: Isolation,
+) -> (Vec<String>, i64) {
+    let mut reader = reader_on(kafka, isolation);
     reader.assign(&[(TopicPartition::new(Arc::clone(topic), partition), offset)]).unwrap();
     let (mut values, mut batch) = (Vec::new(), Batch::default());
     for _ in 0..300 {

@@ -1,11 +1,11 @@
 //! Group members: what the group tells them, and what they commit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use highwater::TopicPartition;
-use highwater::kafka::{Batch, CommittedOffset, Consumer, Isolation, KafkaErrorKind, OFFSET_BEGINNING, Rebalance};
+use highwater::kafka::{Batch, CommittedOffset, Consumer, Isolation, KafkaErrorKind, OFFSET_BEGINNING, Rebalance, Slot};
 
 use crate::cluster::{PATIENCE, consumer, producer, read, send, topic, unique};
 
@@ -14,6 +14,7 @@ struct Member {
     consumer: Box<dyn Consumer>,
     owned: BTreeSet<TopicPartition>,
     values: Vec<String>,
+    ends: BTreeMap<Slot, i64>,
     rebalances: Vec<Rebalance>,
 }
 
@@ -21,13 +22,14 @@ impl Member {
     fn joining(group: &str, topic: &Arc<str>) -> Self {
         let mut consumer = consumer(group);
         consumer.subscribe(&[Arc::clone(topic)]).unwrap();
-        Self { consumer, owned: BTreeSet::new(), values: Vec::new(), rebalances: Vec::new() }
+        Self { consumer, owned: BTreeSet::new(), values: Vec::new(), ends: BTreeMap::new(), rebalances: Vec::new() }
     }
 
     fn turn(&mut self) {
         let mut batch = Batch::default();
         self.consumer.poll(&mut batch, 100, Duration::from_millis(50)).unwrap();
         self.values.extend(batch.records.iter().map(|record| String::from_utf8_lossy(record.value().unwrap()).into_owned()));
+        self.ends.extend(batch.ends.iter().copied());
         for rebalance in &batch.rebalances {
             match rebalance {
                 Rebalance::Assign(partitions) => {
@@ -49,8 +51,14 @@ impl Member {
 fn until(members: &mut [&mut Member], done: impl Fn(&[&mut Member]) -> bool) {
     let started = Instant::now();
     while !done(members) {
-        assert!(started.elapsed() < PATIENCE, "it never came to that: {:?}", members.iter().map(|m| &m.owned).collect::<Vec<_>>());
-        members.iter_mut().for_each(|member| member.turn());
+        assert!(
+            started.elapsed() < PATIENCE,
+            "it never came to that: {:?}",
+            members.iter().map(|m| &m.owned).collect::<Vec<_>>()
+        );
+        for member in &mut *members {
+            member.turn();
+        }
     }
 }
 
@@ -109,13 +117,43 @@ fn partitions_move_to_a_new_member_and_back_when_it_leaves() {
 }
 
 #[test]
+fn no_record_is_skipped_or_repeated_when_a_rebalance_meets_the_end_of_a_partition() {
+    let (lead, group) = (topic("lead", 2), unique("skip"));
+    let beside = TopicPartition::new(topic("at-its-end", 1), 0);
+    let mut source = producer(Some(&unique("skip")));
+    let mut sent: Vec<String> = Vec::new();
+    let mut first = Member::joining(&group, &lead);
+    until(&mut [&mut first], |members| members[0].owned.len() == 2);
+    first.consumer.incremental_assign(&[(beside.clone(), 0)]).unwrap();
+    for round in 0..4 {
+        // The partition's end is told before each rebalance: markers and all.
+        let end = 2 * sent.len() as i64;
+        let slot = first.consumer.slot(&beside);
+        until(&mut [&mut first], |members| members[0].ends.get(&slot) == Some(&end));
+        let mut second = Member::joining(&group, &lead);
+        until(&mut [&mut first, &mut second], |members| members.iter().all(|member| member.owned.len() == 1));
+        second.consumer.close(PATIENCE).unwrap();
+        until(&mut [&mut first], |members| members[0].owned.len() == 2);
+        source.begin().unwrap();
+        send(&mut *source, &beside.topic, 0, &round.to_string());
+        source.commit(PATIENCE).unwrap();
+        sent.push(round.to_string());
+        until(&mut [&mut first], |members| members[0].values.len() >= sent.len());
+        assert_eq!(first.values, sent);
+    }
+    first.consumer.close(PATIENCE).unwrap();
+}
+
+#[test]
 fn a_member_that_was_replaced_cannot_commit() {
     let (topic, group) = (topic("stale", 1), unique("stale"));
     let mut first = Member::joining(&group, &topic);
     until(&mut [&mut first], |members| members[0].owned.len() == 1);
     let stale = first.consumer.group_metadata().unwrap();
     let mut second = Member::joining(&group, &topic);
-    until(&mut [&mut first, &mut second], |members| members.iter().all(|member| member.rebalances.len() > 1 || member.owned.is_empty()));
+    until(&mut [&mut first, &mut second], |members| {
+        members.iter().all(|member| member.rebalances.len() > 1 || member.owned.is_empty())
+    });
     first.consumer.close(PATIENCE).unwrap();
     until(&mut [&mut second], |members| members[0].owned.len() == 1);
 

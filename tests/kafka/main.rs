@@ -1,6 +1,11 @@
 //! The adapter to a real cluster, tried on one. What both adapters promise alike is tested in the conformance suite.
 
+#![expect(clippy::unwrap_used, reason = "an unwrap that fails is a test that fails")]
+
 mod cluster;
 mod consuming;
+mod doubting;
 mod producing;
+#[path = "../support/real_kafka.rs"]
+mod real_kafka;
 mod topics;

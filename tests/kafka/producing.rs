@@ -8,6 +8,9 @@ use highwater::{Headers, Timestamp, TopicPartition};
 
 use crate::cluster::{PATIENCE, producer, read, reader, send, topic, unique};
 
+/// Key, value, time and headers.
+type Row<'a> = (Option<&'a [u8]>, Option<&'a [u8]>, i64, &'a Headers);
+
 #[test]
 fn a_record_arrives_as_it_was_sent() {
     let topic = topic("faithful", 1);
@@ -17,7 +20,7 @@ fn a_record_arrives_as_it_was_sent() {
     headers.push("a", Some(Bytes::new()));
     let large = vec![7; 300_000];
     let none = Headers::new();
-    let table: [(Option<&[u8]>, Option<&[u8]>, i64, &Headers); 5] = [
+    let table: [Row<'_>; 5] = [
         (Some(b"key"), Some(b"value"), 1_700_000_000_000, &headers),
         (None, Some(b""), 1, &none),
         (Some(b""), None, 5, &headers),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highwater::kafka::{
-    Admin, Batch, FetchedRecord, Isolation, Kafka, NewTopic, OFFSET_BEGINNING, Outgoing, ProducerSettings, ReaderSettings, partition_for_key,
+    Admin, Batch, FetchedRecord, Isolation, Kafka, NewTopic, OFFSET_BEGINNING, Outgoing, ProducerSettings, ReaderSettings,
+    partition_for_key,
 };
 use highwater::processor::{Context, KvHandle, KvStore, ProcessError, Processor, ProcessorSupplier, StoreRef, TaskContext};
 use highwater::runtime::until_end::{Progress, UntilEnd};
 use highwater::runtime::{KafkaStreams, Settings};
-use highwater::{Headers, Record, StreamsBuilder, Timestamp, Topology, TopicPartition};
+use highwater::{Headers, Record, StreamsBuilder, Timestamp, TopicPartition, Topology};
 
 const PARTITIONS: i32 = 4;
 const KEYS: usize = 97;
@@ -94,7 +95,12 @@ fn wait(mut until: impl FnMut() -> bool) {
 }
 
 fn create(admin: &mut dyn Admin, names: &[&str]) {
-    let topic = |name: &&str| NewTopic { name: (*name).to_owned(), partitions: PARTITIONS, replication_factor: 1, config: BTreeMap::new() };
+    let topic = |name: &&str| NewTopic {
+        name: (*name).to_owned(),
+        partitions: PARTITIONS,
+        replication_factor: 1,
+        config: BTreeMap::new(),
+    };
     admin.create_topics(&names.iter().map(topic).collect::<Vec<_>>(), TIMEOUT).expect("topics can be created");
 }
 

@@ -15,7 +15,7 @@ mod raw;
 mod session;
 mod time;
 
-pub use assign::{Choice, choose};
+pub use assign::{Choice, MAX_SESSION_MS, SESSION_GAP_MS, choose};
 pub use clean::CleanFields;
 pub use identity::event_id;
 pub use raw::{EventType, MAX_EVENT_BYTES, RawEvent};

@@ -1,6 +1,13 @@
 //! ShopPulse: the data pipeline of a retail `SaaS`, written with Highwater.
 
+pub mod cdc;
+pub mod customers;
 pub mod events;
 pub mod money;
+pub mod object;
+pub mod orders;
+pub mod payments;
 pub mod rejection;
+pub mod stored;
 pub mod timestamp;
+pub mod verdict;

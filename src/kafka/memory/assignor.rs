@@ -20,7 +20,8 @@ pub(super) fn assign<M: Ord + Clone>(
     claims: &BTreeMap<M, Claim>,
     partitions: &BTreeSet<TopicPartition>,
 ) -> BTreeMap<M, BTreeSet<TopicPartition>> {
-    let mut shares: BTreeMap<M, BTreeSet<TopicPartition>> = claims.keys().map(|member| (member.clone(), BTreeSet::new())).collect();
+    let mut shares: BTreeMap<M, BTreeSet<TopicPartition>> =
+        claims.keys().map(|member| (member.clone(), BTreeSet::new())).collect();
     let mut free = partitions.clone();
     for (member, claim) in claims {
         let share = shares.get_mut(member).expect("every member has a share");
@@ -81,7 +82,8 @@ mod tests {
     }
 
     fn partitions(counts: &[(&str, i32)]) -> BTreeSet<TopicPartition> {
-        let all = counts.iter().flat_map(|&(topic, count)| (0..count).map(move |partition| TopicPartition::new(topic, partition)));
+        let all =
+            counts.iter().flat_map(|&(topic, count)| (0..count).map(move |partition| TopicPartition::new(topic, partition)));
         all.collect()
     }
 
@@ -126,7 +128,7 @@ mod tests {
             let shares = assign(&claims, &all);
             let given: Vec<_> = shares.values().flatten().cloned().collect();
             prop_assert_eq!(given.len(), all.len());
-            prop_assert_eq!(given.into_iter().collect::<BTreeSet<_>>(), all.clone());
+            prop_assert_eq!(&given.into_iter().collect::<BTreeSet<_>>(), &all);
             let loads = || shares.values().map(BTreeSet::len);
             prop_assert!(loads().max().unwrap_or(0) - loads().min().unwrap_or(0) <= 1);
             let settled = shares.iter().map(|(&member, owned)| (member, Claim { topics: topics(&["t"]), owned: owned.clone() }));

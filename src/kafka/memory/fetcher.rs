@@ -143,7 +143,13 @@ impl Fetcher {
 
 impl Assigned {
     /// How many records came, and whether the end was reached anew.
-    fn fetch(&mut self, state: &State, isolation: Isolation, batch: &mut Batch, room: usize) -> Result<(usize, bool), KafkaError> {
+    fn fetch(
+        &mut self,
+        state: &State,
+        isolation: Isolation,
+        batch: &mut Batch,
+        room: usize,
+    ) -> Result<(usize, bool), KafkaError> {
         if state.topic(&self.partition.topic)?.description.id != self.topic_id {
             return Err(unknown(format_args!("{}: the topic was made anew", self.partition)));
         }

@@ -41,7 +41,8 @@ fn text(bytes: Option<&Bytes>) -> &str {
 impl MemoryCluster {
     /// Creates a topic with the broker's default settings; one that exists already is no error.
     pub fn create_topic(&self, name: &str, partitions: i32) -> Result<(), KafkaError> {
-        let new = NewTopic { name: name.to_owned(), partitions, replication_factor: -1, config: std::collections::BTreeMap::new() };
+        let new =
+            NewTopic { name: name.to_owned(), partitions, replication_factor: -1, config: std::collections::BTreeMap::new() };
         self.broker.change(|state, _| state.create_topic(&new, self.broker.settings.brokers))
     }
 

@@ -67,12 +67,7 @@ impl Admin for RdAdmin {
         self.wait_until(&names, true, &deadline, "creating topics")
     }
 
-    fn alter_topic_config(
-        &mut self,
-        name: &str,
-        config: &BTreeMap<String, String>,
-        timeout: Duration,
-    ) -> Result<(), KafkaError> {
+    fn alter_topic_config(&mut self, name: &str, config: &BTreeMap<String, String>, timeout: Duration) -> Result<(), KafkaError> {
         configs::alter(&self.client, name, config, timeout)
     }
 

@@ -67,9 +67,7 @@ mod tests {
             assert!(!at.is_null());
             let held = arena.chunks.iter().any(|chunk| {
                 let range = chunk.as_ptr_range();
-                at >= range.start
-                    && at <= range.end
-                    && chunk[at as usize - range.start as usize..].starts_with(&bytes)
+                at >= range.start && at <= range.end && chunk[at as usize - range.start as usize..].starts_with(&bytes)
             });
             assert!(held, "{} bytes", bytes.len());
         }
@@ -79,10 +77,9 @@ mod tests {
     fn a_reset_keeps_memory_up_to_its_bound_and_no_odd_chunks() {
         let mut arena = Arena::new(2 * CHUNK_BYTES);
         for _ in 0..3 {
-            for _ in 0..5 {
-                arena.copy(&[7; CHUNK_BYTES]);
+            for size in [CHUNK_BYTES; 5].into_iter().chain([CHUNK_BYTES + 1]) {
+                arena.copy(&vec![7; size]);
             }
-            arena.copy(&[7; CHUNK_BYTES + 1]);
             arena.reset();
             assert_eq!(arena.chunks.iter().map(Vec::capacity).collect::<Vec<_>>(), [CHUNK_BYTES; 2]);
         }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char};
+use std::fmt::Display;
 use std::ptr::NonNull;
 
 use rdkafka::bindings::{self, rd_kafka_conf_res_t, rd_kafka_conf_t};
@@ -62,7 +63,6 @@ impl Settings {
         settings.set("session.timeout.ms", session);
         settings.set("heartbeat.interval.ms", (session / 3).clamp(1, 1_000));
         settings.set("max.poll.interval.ms", session.max(300_000));
-        settings.set("topic.metadata.refresh.interval.ms", 60_000);
         settings
     }
 
@@ -80,10 +80,13 @@ impl Settings {
         self.fix("auto.offset.reset", "error");
         self.fix("enable.partition.eof", true);
         self.fix("check.crcs", true);
-        self.fix("isolation.level", match isolation {
-            Isolation::ReadCommitted => "read_committed",
-            Isolation::ReadUncommitted => "read_uncommitted",
-        });
+        self.fix(
+            "isolation.level",
+            match isolation {
+                Isolation::ReadCommitted => "read_committed",
+                Isolation::ReadUncommitted => "read_uncommitted",
+            },
+        );
         self.set("queued.max.messages.kbytes", (queue_max_bytes / KIB).clamp(1, QUEUE_MAX_KIB));
         self.set("fetch.max.bytes", queue_max_bytes.clamp(FETCH_MIN_BYTES, FETCH_MAX_BYTES));
         // By default fetching pauses for a second when the queue has filled up.
@@ -91,6 +94,9 @@ impl Settings {
         // An empty answer is how the end of a partition is learnt.
         self.set("fetch.wait.max.ms", 100);
         self.set("fetch.error.backoff.ms", 100);
+        // So that a deleted topic is told within seconds.
+        self.set("topic.metadata.refresh.interval.ms", 10_000);
+        self.set("topic.metadata.propagation.max.ms", 2_000);
     }
 
     pub(super) fn producer(bootstrap_servers: &str, wanted: &ProducerSettings) -> Self {
@@ -110,11 +116,11 @@ impl Settings {
         settings
     }
 
-    fn set(&mut self, key: &'static str, value: impl ToString) {
+    fn set(&mut self, key: &'static str, value: impl Display) {
         self.defaults.insert(key, value.to_string());
     }
 
-    fn fix(&mut self, key: &'static str, value: impl ToString) {
+    fn fix(&mut self, key: &'static str, value: impl Display) {
         self.fixed.insert(key, value.to_string());
     }
 
@@ -126,9 +132,12 @@ impl Settings {
             if let Some(fixed) = self.fixed.get(key)
                 && !same(key, fixed, value)
             {
-                return Err(KafkaError::new(KafkaErrorKind::Config, format!(
-                    "the Kafka property `{key}` is {value:?}, but what is promised rests on {fixed:?}: remove the property"
-                )));
+                return Err(KafkaError::new(
+                    KafkaErrorKind::Config,
+                    format!(
+                        "the Kafka property `{key}` is {value:?}, but what is promised rests on {fixed:?}: remove the property"
+                    ),
+                ));
             }
             properties.insert(key, value);
         }
@@ -167,8 +176,9 @@ impl Conf {
         let mut error: [c_char; 512] = [0; 512];
         let (key_c, value_c) = (c_string(key)?, c_string(value)?);
         // SAFETY: the object and the strings are alive, and the buffer is as large as said.
-        let result =
-            unsafe { bindings::rd_kafka_conf_set(self.0.as_ptr(), key_c.as_ptr(), value_c.as_ptr(), error.as_mut_ptr(), error.len()) };
+        let result = unsafe {
+            bindings::rd_kafka_conf_set(self.0.as_ptr(), key_c.as_ptr(), value_c.as_ptr(), error.as_mut_ptr(), error.len())
+        };
         if result == rd_kafka_conf_res_t::RD_KAFKA_CONF_OK {
             return Ok(());
         }
@@ -209,13 +219,16 @@ mod tests {
     use super::*;
 
     fn producer() -> Settings {
-        Settings::producer("localhost:1", &ProducerSettings {
-            transactional_id: Some("t".to_owned()),
-            client_id: "c".to_owned(),
-            transaction_timeout: Duration::from_secs(10),
-            linger: Duration::from_millis(5),
-            queue_max_bytes: 32 << 20,
-        })
+        Settings::producer(
+            "localhost:1",
+            &ProducerSettings {
+                transactional_id: Some("t".to_owned()),
+                client_id: "c".to_owned(),
+                transaction_timeout: Duration::from_secs(10),
+                linger: Duration::from_millis(5),
+                queue_max_bytes: 32 << 20,
+            },
+        )
     }
 
     fn user(key: &str, value: &str) -> BTreeMap<String, String> {

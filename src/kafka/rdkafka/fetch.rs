@@ -10,7 +10,7 @@ use super::deadline::Deadline;
 use super::errors::{self, Flagged, kind_of};
 use super::message::Message;
 use super::native::Native;
-use super::partitions::{PartitionList, first_error};
+use super::partitions::{Element, PartitionList, first_error};
 use super::positions::Positions;
 use super::queue::Queue;
 use super::slots::Slots;
@@ -20,9 +20,9 @@ use crate::record::TopicPartition;
 
 const PARTITION_EOF: i32 = Code::RD_KAFKA_RESP_ERR__PARTITION_EOF as i32;
 const MAX_POLL_EXCEEDED: i32 = Code::RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED as i32;
+const FATAL: i32 = Code::RD_KAFKA_RESP_ERR__FATAL as i32;
 /// What a seek is refused with before fetching has begun, or while it ends.
-const NOT_FETCHING_YET: [i32; 2] =
-    [Code::RD_KAFKA_RESP_ERR__STATE as i32, Code::RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS as i32];
+const NOT_FETCHING_YET: [i32; 2] = [Code::RD_KAFKA_RESP_ERR__STATE as i32, Code::RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS as i32];
 /// How long a partition may take to begin fetching before it can seek.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(10);
 const SEEK_PAUSE: Duration = Duration::from_millis(10);
@@ -64,7 +64,15 @@ impl Fetcher {
         };
         let queue = NonNull::new(queue).expect("a consumer with a group's name has a queue");
         client.context().queue.store(queue.as_ptr(), std::sync::atomic::Ordering::Release);
-        Self { queue, arrived: Vec::new(), slots: Slots::default(), positions: Positions::default(), failure: None, client, member }
+        Self {
+            queue,
+            arrived: Vec::new(),
+            slots: Slots::default(),
+            positions: Positions::default(),
+            failure: None,
+            client,
+            member,
+        }
     }
 
     pub(super) fn client(&self) -> &Arc<Native> {
@@ -111,11 +119,8 @@ impl Fetcher {
             if let Some(error) = error {
                 return Err(error.plain("seeking"));
             }
-            let refused: Vec<TopicPartition> = list
-                .elements()
-                .filter(|element| NOT_FETCHING_YET.contains(&element.error()))
-                .map(|element| element.partition())
-                .collect();
+            let refused: Vec<TopicPartition> =
+                list.elements().filter(|element| NOT_FETCHING_YET.contains(&element.error())).map(Element::partition).collect();
             if refused.is_empty() || deadline.has_passed() {
                 first_error(list.elements(), "seeking")?;
                 self.started(partitions);
@@ -155,6 +160,9 @@ impl Fetcher {
             }
         }
         self.tell_rebalances(batch);
+        if self.failure.is_none() {
+            self.failure = self.client.context().told_error.lock().expect("no panic while the lock is held").take();
+        }
         let came_with_it = (batch.records.len(), batch.ends.len()) != before || !batch.rebalances.is_empty();
         match self.failure.take() {
             Some(failure) if came_with_it => {
@@ -183,12 +191,8 @@ impl Fetcher {
         // SAFETY: the queue is alive, the vector has room for as many pointers as said, and the call initialises as many as it
         // returns. Callbacks may run within it.
         let count = unsafe {
-            let count = bindings::rd_kafka_consume_batch_queue(
-                self.queue.as_ptr(),
-                wait_millis,
-                self.arrived.as_mut_ptr(),
-                max_records,
-            );
+            let count =
+                bindings::rd_kafka_consume_batch_queue(self.queue.as_ptr(), wait_millis, self.arrived.as_mut_ptr(), max_records);
             let count = usize::try_from(count).unwrap_or(0);
             self.arrived.set_len(count);
             count
@@ -246,7 +250,8 @@ impl Fetcher {
         if self.is_transient(code) {
             logging::report(self.client.context(), code, &text);
         } else if self.failure.is_none() {
-            self.failure = Some(KafkaError::new(kind_of(code), text));
+            let fatal = (code == FATAL).then(|| errors::fatal_of(self.client.as_ptr())).flatten();
+            self.failure = Some(fatal.unwrap_or_else(|| KafkaError::new(kind_of(code), text)));
         }
     }
 

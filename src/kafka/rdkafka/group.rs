@@ -19,9 +19,7 @@ impl RdGroupMetadata {
     pub(super) fn of(consumer: &Native) -> Result<Self, KafkaError> {
         // SAFETY: the consumer is alive.
         let metadata = unsafe { bindings::rd_kafka_consumer_group_metadata(consumer.as_ptr()) };
-        NonNull::new(metadata)
-            .map(Self)
-            .ok_or_else(|| KafkaError::new(KafkaErrorKind::Fatal, "this consumer is in no group"))
+        NonNull::new(metadata).map(Self).ok_or_else(|| KafkaError::new(KafkaErrorKind::Fatal, "this consumer is in no group"))
     }
 
     /// What an adapter's caller hands back.

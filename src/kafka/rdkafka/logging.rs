@@ -9,7 +9,7 @@ use rdkafka::bindings::{rd_kafka_name, rd_kafka_t};
 use super::context::Context;
 use super::deadline::Deadline;
 use super::errors::{kind_of, text, text_of};
-use crate::kafka::KafkaErrorKind;
+use crate::kafka::{KafkaError, KafkaErrorKind};
 
 /// A client that has lost its brokers says so many times a second.
 const REPEAT_AFTER: Duration = Duration::from_secs(10);
@@ -49,14 +49,19 @@ pub(super) unsafe extern "C" fn on_log(rk: *const rd_kafka_t, level: c_int, faci
     }
 }
 
-/// Called from the owner's polls. Errors here are informational: the client goes on by itself, or says so by a fatal error,
-/// which each call returns.
+/// Called from the owner's polls. Most errors here are informational: the client goes on by itself, or says so by a fatal error,
+/// which each call returns. That a topic is gone or something forbidden is kept for the next poll: it is told in no other way.
 ///
 /// SAFETY: as the C client calls it, with the context that the client was made with.
 pub(super) unsafe extern "C" fn on_error(_rk: *mut rd_kafka_t, code: c_int, reason: *const c_char, opaque: *mut c_void) {
     // SAFETY: the context outlives the client, and the reason is a string.
     let (context, reason) = unsafe { (&*opaque.cast::<Context>(), text(reason)) };
     report(context, code, &reason);
+    let kind = kind_of(code);
+    if matches!(kind, KafkaErrorKind::UnknownTopic | KafkaErrorKind::Denied) {
+        let mut told = context.told_error.lock().expect("no panic while the lock is held");
+        told.get_or_insert_with(|| KafkaError::new(kind, reason));
+    }
 }
 
 /// Logs a transient error, not more often than helps.

@@ -83,12 +83,7 @@ fn install_callbacks(role: Role, conf: &Conf, context: &Context) {
             Role::Producer => {
                 bindings::rd_kafka_conf_set_dr_msg_cb(conf.as_ptr(), Some(producer::on_delivery));
                 let watch = std::ptr::from_ref(&context.watch).cast_mut().cast::<c_void>();
-                bindings::rd_kafka_conf_interceptor_add_on_new(
-                    conf.as_ptr(),
-                    c"highwater".as_ptr(),
-                    Some(watch::on_new),
-                    watch,
-                );
+                bindings::rd_kafka_conf_interceptor_add_on_new(conf.as_ptr(), c"highwater".as_ptr(), Some(watch::on_new), watch);
             }
             Role::Admin => (),
         }

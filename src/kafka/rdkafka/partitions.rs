@@ -116,23 +116,23 @@ fn c_metadata(metadata: &str) -> Result<(*mut c_void, usize), KafkaError> {
 pub(super) struct Element<'a>(&'a rd_kafka_topic_partition_t);
 
 impl Element<'_> {
-    pub(super) fn partition(&self) -> TopicPartition {
+    pub(super) fn partition(self) -> TopicPartition {
         // SAFETY: each element has a topic's name.
         TopicPartition::new(unsafe { text(self.0.topic) }, self.0.partition)
     }
 
-    pub(super) fn offset(&self) -> i64 {
+    pub(super) fn offset(self) -> i64 {
         self.0.offset
     }
 
     /// The element's error, 0 for none; read as a number, since a broker may send any.
-    pub(super) fn error(&self) -> i32 {
+    pub(super) fn error(self) -> i32 {
         // SAFETY: the field is alive and has this width.
         unsafe { (&raw const self.0.err).cast::<i32>().read() }
     }
 
     /// What the group committed here, if anything.
-    pub(super) fn committed(&self) -> Option<CommittedOffset> {
+    pub(super) fn committed(self) -> Option<CommittedOffset> {
         let metadata = if self.0.metadata.is_null() {
             String::new()
         } else {
@@ -167,7 +167,7 @@ pub(super) unsafe fn elements<'a>(list: *const rd_kafka_topic_partition_list_t) 
 /// SAFETY: as for [`elements`].
 pub(super) unsafe fn names(list: *const rd_kafka_topic_partition_list_t) -> Vec<TopicPartition> {
     // SAFETY: promised by the caller.
-    unsafe { elements(list) }.map(|element| element.partition()).collect()
+    unsafe { elements(list) }.map(Element::partition).collect()
 }
 
 /// The first partition of a list that has an error, as an error.

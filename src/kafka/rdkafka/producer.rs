@@ -21,9 +21,7 @@ use super::group::RdGroupMetadata;
 use super::headers::OutgoingHeaders;
 use super::native::{Native, Role};
 use super::partitions::PartitionList;
-use crate::kafka::{
-    CommittedOffset, GroupMetadata, KafkaError, KafkaErrorKind, Outgoing, Producer, ProducerSettings,
-};
+use crate::kafka::{CommittedOffset, GroupMetadata, KafkaError, KafkaErrorKind, Outgoing, Producer, ProducerSettings};
 use crate::record::TopicPartition;
 
 /// How often a flush looks whether it is done. The C client's own flush looks every 10 ms, which would be most of a commit.
@@ -38,7 +36,24 @@ const QUEUE_FULL: i32 = Code::RD_KAFKA_RESP_ERR__QUEUE_FULL as i32;
 pub(super) struct RdProducer {
     client: ProducingClient,
     arena: Arena,
+    recipe: Recipe,
     transactional: bool,
+    /// A record of this transaction was not delivered, which left a gap in the sequence that the broker expects.
+    has_gap: bool,
+}
+
+/// What a client is made from.
+#[derive(Debug)]
+struct Recipe {
+    settings: Settings,
+    user: BTreeMap<String, String>,
+    client_id: String,
+}
+
+impl Recipe {
+    fn make(&self) -> Result<ProducingClient, KafkaError> {
+        Ok(ProducingClient::new(Native::new(Role::Producer, &self.settings, &self.user, &self.client_id)?))
+    }
 }
 
 impl RdProducer {
@@ -47,9 +62,15 @@ impl RdProducer {
         user: &BTreeMap<String, String>,
         settings: &ProducerSettings,
     ) -> Result<Self, KafkaError> {
-        let native = Native::new(Role::Producer, &Settings::producer(bootstrap_servers, settings), user, &settings.client_id)?;
+        let recipe = Recipe {
+            settings: Settings::producer(bootstrap_servers, settings),
+            user: user.clone(),
+            client_id: settings.client_id.clone(),
+        };
         Ok(Self {
-            client: ProducingClient::new(native),
+            client: recipe.make()?,
+            recipe,
+            has_gap: false,
             arena: Arena::new(settings.queue_max_bytes),
             transactional: settings.transactional_id.is_some(),
         })
@@ -80,8 +101,18 @@ impl RdProducer {
         }
     }
 
-    fn take_failure(&self) -> Option<KafkaError> {
-        self.context().first_failure.lock().expect("no panic while the lock is held").take()
+    fn take_failure(&mut self) -> Option<KafkaError> {
+        let failure = self.context().first_failure.lock().expect("no panic while the lock is held").take();
+        self.has_gap |= failure.is_some();
+        failure
+    }
+
+    /// Goes on with a new client of the same id. The broker would refuse the old one's next record, and its next transaction.
+    fn replace_client(&mut self, deadline: &Deadline) -> Result<(), KafkaError> {
+        self.client = self.recipe.make()?;
+        self.arena.reset();
+        self.has_gap = false;
+        self.init_transactions(deadline.remaining())
     }
 
     /// Records can be forgotten once none is queued or under way.
@@ -175,11 +206,8 @@ impl Producer for RdProducer {
     fn send(&mut self, record: &Outgoing<'_>, timeout: Duration) -> Result<(), KafkaError> {
         let timestamp = timestamp_of(record)?;
         let topic = self.client.topic(record.topic)?;
-        let opaque = if record.track {
-            self.client.destinations.position(record.topic, record.partition)
-        } else {
-            ptr::null_mut()
-        };
+        let opaque =
+            if record.track { self.client.destinations.position(record.topic, record.partition) } else { ptr::null_mut() };
         let value = record.value.map(|value| (self.arena.copy(value), value.len()));
         let headers = OutgoingHeaders::new(record.headers);
         let vector = [
@@ -257,11 +285,14 @@ impl Producer for RdProducer {
     }
 
     fn abort(&mut self, timeout: Duration) -> Result<(), KafkaError> {
+        let deadline = Deadline::after(timeout);
         // SAFETY: the client is alive.
-        let error = unsafe { bindings::rd_kafka_abort_transaction(self.rk(), super::timeout_millis(timeout)) };
+        let error = unsafe { bindings::rd_kafka_abort_transaction(self.rk(), deadline.millis()) };
         flagged(error, "aborting a transaction")?;
-        // What was purged has failed, as it should.
         drop(self.take_failure());
+        if self.has_gap {
+            return self.replace_client(&deadline);
+        }
         self.recycle();
         Ok(())
     }
@@ -288,7 +319,10 @@ pub(super) unsafe extern "C" fn on_delivery(_rk: *mut rd_kafka_t, message: *cons
     // SAFETY: context and message are alive during the call. The error is read as a number, since a broker may send any.
     unsafe {
         let code = (&raw const (*message).err).cast::<i32>().read();
-        if code == 0 || code == Code::RD_KAFKA_RESP_ERR__PURGE_QUEUE as i32 || code == Code::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT as i32 {
+        if code == 0
+            || code == Code::RD_KAFKA_RESP_ERR__PURGE_QUEUE as i32
+            || code == Code::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT as i32
+        {
             return;
         }
         let mut first = (*opaque.cast::<Context>()).first_failure.lock().expect("no panic while the lock is held");

@@ -39,6 +39,8 @@ impl Reader for RdReader {
         let code = unsafe { rd_kafka_assign(self.fetcher.client().as_ptr(), list.as_ptr()) };
         check(code, "assigning partitions to a reader")?;
         self.fetcher.stopped_all();
+        // What was told of the former partitions is of no interest any more.
+        self.fetcher.client().context().told_error.lock().expect("no panic while the lock is held").take();
         self.fetcher.started(partitions);
         Ok(())
     }

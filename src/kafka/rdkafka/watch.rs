@@ -8,8 +8,8 @@ use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 
 use rdkafka::bindings::{
-    rd_kafka_interceptor_add_on_acknowledgement, rd_kafka_interceptor_add_on_request_sent,
-    rd_kafka_interceptor_add_on_response_received, rd_kafka_conf_t, rd_kafka_message_t, rd_kafka_resp_err_t as Code, rd_kafka_t,
+    rd_kafka_conf_t, rd_kafka_interceptor_add_on_acknowledgement, rd_kafka_interceptor_add_on_request_sent,
+    rd_kafka_interceptor_add_on_response_received, rd_kafka_message_t, rd_kafka_resp_err_t as Code, rd_kafka_t,
 };
 
 const NAME: &std::ffi::CStr = c"highwater";

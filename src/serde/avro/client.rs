@@ -61,6 +61,8 @@ impl RegistrySettings {
 /// A schema registry with the REST interface that Confluent's and Apicurio's share.
 ///
 /// The ids it has learnt serve while it is away; what it has not learnt is [`RegistryError::Unreachable`] then.
+///
+/// Its calls block: open, use and drop it on plain threads, not on those of an async runtime.
 pub struct SchemaRegistry {
     calls: Calls,
     cache: Option<PathBuf>,
@@ -176,14 +178,14 @@ impl Registry for SchemaRegistry {
 
 /// A damaged file costs no more than a question to the registry.
 fn load(path: &Path, url: &str) -> Result<Memory, RegistryError> {
-    Memory::load(path, url).or_else(|error| match error.kind() {
-        std::io::ErrorKind::PermissionDenied => Err(RegistryError::Invalid {
-            what: format!("the file of schema ids {}", path.display()),
-            cause: error.to_string(),
-        }),
-        _ => {
+    match Memory::load(path, url) {
+        Ok(memory) => Ok(memory),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            Err(RegistryError::Invalid { what: format!("the file of schema ids {}", path.display()), cause: error.to_string() })
+        }
+        Err(error) => {
             tracing::warn!(path = %path.display(), %error, "the file of schema ids is damaged: asking the registry again");
             Ok(Memory::empty(url))
         }
-    })
+    }
 }

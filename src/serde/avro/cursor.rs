@@ -22,27 +22,29 @@ impl<'de> Cursor<'de> {
     pub(super) fn finish(&self) -> Result<(), Fault> {
         match self.rest.len() {
             0 => Ok(()),
-            left => Err(Fault::new(format!("{left} bytes follow the datum: it was written with another schema than its id says"))),
+            left => {
+                Err(Fault::new(format!("{left} bytes follow the datum: it was written with another schema than its id says")))
+            }
         }
     }
 
     #[inline]
     pub(super) fn byte(&mut self) -> Result<u8, Fault> {
-        let (&first, rest) = self.rest.split_first().ok_or(Fault::TRUNCATED)?;
+        let (&first, rest) = self.rest.split_first().ok_or_else(Fault::truncated)?;
         self.rest = rest;
         Ok(first)
     }
 
     #[inline]
     pub(super) fn take(&mut self, length_bytes: usize) -> Result<&'de [u8], Fault> {
-        let (taken, rest) = self.rest.split_at_checked(length_bytes).ok_or(Fault::TRUNCATED)?;
+        let (taken, rest) = self.rest.split_at_checked(length_bytes).ok_or_else(Fault::truncated)?;
         self.rest = rest;
         Ok(taken)
     }
 
     #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
-        let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or(Fault::TRUNCATED)?;
+        let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or_else(Fault::truncated)?;
         self.rest = rest;
         Ok(*taken)
     }
@@ -153,7 +155,8 @@ mod tests {
 
     #[test]
     fn a_union_branch_is_one_of_two() {
-        let table = [(0, 0, Some(true)), (0, 2, Some(false)), (1, 0, Some(false)), (1, 2, Some(true)), (0, 4, None), (0, 1, None)];
+        let table =
+            [(0, 0, Some(true)), (0, 2, Some(false)), (1, 0, Some(false)), (1, 2, Some(true)), (0, 4, None), (0, 1, None)];
         for (null_index, byte, expected) in table {
             assert_eq!(Cursor::new(&[byte]).is_null(null_index).ok(), expected, "{null_index} {byte}");
         }

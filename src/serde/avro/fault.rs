@@ -6,19 +6,26 @@ use std::fmt;
 use crate::serde::SerdeError;
 
 /// What is wrong with a datum, or with a value that is to become one.
+///
+/// It is one pointer wide, as every field of every record returns a `Result` of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fault(Cow<'static, str>);
+pub(super) struct Fault(Box<Cow<'static, str>>);
 
 impl Fault {
     /// The datum ends before its schema does.
-    pub(super) const TRUNCATED: Self = Self::fixed("the datum is truncated");
-
-    pub(super) const fn fixed(sentence: &'static str) -> Self {
-        Self(Cow::Borrowed(sentence))
+    #[cold]
+    pub(super) fn truncated() -> Self {
+        Self::fixed("the datum is truncated")
     }
 
+    #[cold]
+    pub(super) fn fixed(sentence: &'static str) -> Self {
+        Self(Box::new(Cow::Borrowed(sentence)))
+    }
+
+    #[cold]
     pub(super) fn new(sentence: String) -> Self {
-        Self(Cow::Owned(sentence))
+        Self(Box::new(Cow::Owned(sentence)))
     }
 
     /// The same, with the place where it happened.
@@ -49,6 +56,6 @@ impl serde::de::Error for Fault {
 
 impl From<Fault> for SerdeError {
     fn from(fault: Fault) -> Self {
-        Self::new("bad_value", fault.0)
+        Self::new("bad_value", *fault.0)
     }
 }

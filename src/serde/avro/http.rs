@@ -176,7 +176,8 @@ impl Calls {
             409 => RegistryError::Incompatible { subject: what, reason: message },
             404 if !is_registry => RegistryError::Invalid {
                 what: format!("the schema registry's address {}", self.url),
-                cause: "what answers there is no registry; does the address hold the API's path, such as /apis/ccompat/v7?".to_owned(),
+                cause: "what answers there is no registry; does the address hold the API's path, such as /apis/ccompat/v7?"
+                    .to_owned(),
             },
             _ => RegistryError::Invalid { what, cause: format!("the registry at {} answers {status}: {message}", self.url) },
         }
@@ -186,7 +187,8 @@ impl Calls {
 impl Refusal {
     /// The client keeps the status in its sentence, and the registry's own code (whose first three digits are a status) as the source.
     fn of(error: &SRCError) -> Self {
-        let status = error.error.rsplit_once("status ").and_then(|(_, tail)| tail.get(..3)).and_then(|digits| digits.parse().ok());
+        let status =
+            error.error.rsplit_once("status ").and_then(|(_, tail)| tail.get(..3)).and_then(|digits| digits.parse().ok());
         match error.source().and_then(|source| source.downcast_ref::<RawError>()) {
             Some(raw) => Self {
                 status: status.unwrap_or_else(|| first_three_digits(raw.error_code)),
@@ -196,7 +198,9 @@ impl Refusal {
             None => Self {
                 status: status.unwrap_or(if error.retriable { 0 } else { 200 }),
                 is_registry: false,
-                message: error.source().map_or_else(|| error.error.clone(), |source| format!("{}: {}", error.error, chain(source))),
+                message: error
+                    .source()
+                    .map_or_else(|| error.error.clone(), |source| format!("{}: {}", error.error, chain(source))),
             },
         }
     }

@@ -81,7 +81,8 @@ impl State {
 }
 
 fn parse(subject: &str, schema: &str) -> Result<Schema, RegistryError> {
-    Schema::parse_str(schema).map_err(|error| RegistryError::Invalid { what: format!("the schema of {subject}"), cause: error.to_string() })
+    Schema::parse_str(schema)
+        .map_err(|error| RegistryError::Invalid { what: format!("the schema of {subject}"), cause: error.to_string() })
 }
 
 #[cfg(test)]
@@ -95,7 +96,13 @@ mod tests {
     #[test]
     fn ids_belong_to_schemas_and_versions_to_subjects() {
         let registry = MemoryRegistry::new();
-        let table = [("x-value", ONE, 1), ("x-value", ONE, 1), ("x-value", TWO, 2), ("y-value", TWO, 2), ("x-value", &ONE.replace(',', " , "), 1)];
+        let table = [
+            ("x-value", ONE, 1),
+            ("x-value", ONE, 1),
+            ("x-value", TWO, 2),
+            ("y-value", TWO, 2),
+            ("x-value", &ONE.replace(',', " , "), 1),
+        ];
         for (subject, schema, id) in table {
             assert_eq!(registry.register(subject, schema), Ok(SchemaId(id)));
         }

@@ -60,10 +60,12 @@ impl Reader<'_, '_> {
     #[inline]
     fn some(self) -> Result<Self, Fault> {
         match self.shape {
-            Shape::Nullable { null_index, some } => match self.cursor.is_null(*null_index)? {
-                false => Ok(Self { shape: some, cursor: self.cursor }),
-                true => Err(Fault::fixed("a value is null where the type allows none")),
-            },
+            Shape::Nullable { null_index, some } => {
+                if self.cursor.is_null(*null_index)? {
+                    return Err(Fault::fixed("a value is null where the type allows none"));
+                }
+                Ok(Self { shape: some, cursor: self.cursor })
+            }
             _ => Ok(self),
         }
     }
@@ -86,7 +88,7 @@ macro_rules! as_any {
 impl<'de> Deserializer<'de> for Reader<'_, 'de> {
     type Error = Fault;
 
-    as_any!(deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16
+    as_any!(deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_u8 deserialize_u16
         deserialize_u32 deserialize_u64 deserialize_f32 deserialize_f64 deserialize_char deserialize_bytes deserialize_byte_buf
         deserialize_seq deserialize_map deserialize_identifier);
 
@@ -109,11 +111,22 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
         }
     }
 
+    // The kinds of most fields do without the general match.
+
+    #[inline]
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.shape {
+            Shape::Long => visitor.visit_i64(self.cursor.long()?),
+            _ => self.some()?.deserialize_any(visitor),
+        }
+    }
+
     #[inline]
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let this = self.some()?;
-        let Shape::String = this.shape else { return Err(this.mismatch("string")) };
-        visitor.visit_borrowed_str(this.cursor.text()?)
+        match self.shape {
+            Shape::String => visitor.visit_borrowed_str(self.cursor.text()?),
+            _ => self.some()?.deserialize_any(visitor),
+        }
     }
 
     #[inline]
@@ -124,10 +137,13 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.shape {
-            Shape::Nullable { null_index, some } => match self.cursor.is_null(*null_index)? {
-                true => visitor.visit_none(),
-                false => visitor.visit_some(Reader { shape: some, cursor: self.cursor }),
-            },
+            Shape::Nullable { null_index, some } => {
+                if self.cursor.is_null(*null_index)? {
+                    visitor.visit_none()
+                } else {
+                    visitor.visit_some(Reader { shape: some, cursor: self.cursor })
+                }
+            }
             Shape::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
@@ -169,7 +185,12 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
         if record.equals(fields) { visitor.visit_seq(fields_read) } else { visitor.visit_map(fields_read) }
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
         let this = self.some()?;
         let Shape::String = this.shape else { return Err(this.mismatch("name of a variant")) };
         visitor.visit_enum(BorrowedStrDeserializer::new(this.cursor.text()?))
@@ -254,7 +275,7 @@ impl<'de> MapAccess<'de> for Fields<'_, 'de> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        self.value(seed)?.ok_or(Fault::fixed("a record has no more fields"))
+        self.value(seed)?.ok_or_else(|| Fault::fixed("a record has no more fields"))
     }
 
     fn size_hint(&self) -> Option<usize> {

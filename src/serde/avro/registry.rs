@@ -40,7 +40,9 @@ pub enum RegistryError {
         cause: String,
     },
     /// The schema breaks readers or writers of the subject's earlier versions.
-    #[error("the schema of {subject} is incompatible with its earlier versions: {reason}; give new fields a default, and keep the names and types of the others")]
+    #[error(
+        "the schema of {subject} is incompatible with its earlier versions: {reason}; give new fields a default, and keep the names and types of the others"
+    )]
     Incompatible {
         /// Topic and part.
         subject: String,
@@ -48,7 +50,9 @@ pub enum RegistryError {
         reason: String,
     },
     /// The credentials are missing or do not suffice.
-    #[error("the schema registry at {url} refused access to {what}: {cause}; check its credentials, and that they may read and write the subject")]
+    #[error(
+        "the schema registry at {url} refused access to {what}: {cause}; check its credentials, and that they may read and write the subject"
+    )]
     Denied {
         /// Its address.
         url: String,

@@ -27,11 +27,21 @@ enum Step {
     /// Bytes that must be UTF-8 now.
     CheckText,
     /// A value that may be null now.
-    Wrap { null_index: u8, some: Box<Self> },
+    Wrap {
+        null_index: u8,
+        some: Box<Self>,
+    },
     /// A value that may not be null any more.
-    Unwrap { null_index: u8, some: Box<Self> },
+    Unwrap {
+        null_index: u8,
+        some: Box<Self>,
+    },
     /// May be null before and after.
-    Union { writer_null_index: u8, reader_null_index: u8, some: Box<Self> },
+    Union {
+        writer_null_index: u8,
+        reader_null_index: u8,
+        some: Box<Self>,
+    },
     Array(Box<Self>),
     /// The reader's fields, in its order.
     Record(Vec<Source>),
@@ -159,7 +169,7 @@ impl Step {
     fn run_items(&self, items: &Shape, cursor: &mut Cursor<'_>, out: &mut BytesMut) -> Result<(), Fault> {
         let mut left = cursor.block_items()?;
         while left > 0 {
-            put_long(i64::try_from(left).map_err(|_| Fault::TRUNCATED)?, out);
+            put_long(i64::try_from(left).map_err(|_| Fault::truncated())?, out);
             for _ in 0..left {
                 self.run(items, cursor, out)?;
             }

@@ -46,6 +46,8 @@ pub(super) struct FieldShape {
     pub(super) shape: Shape,
     /// The bytes of the field's default.
     pub(super) default: Option<Vec<u8>>,
+    /// A name of a Rust field that was found equal: from then on its address tells.
+    equal: OnceLock<&'static str>,
 }
 
 impl Shape {
@@ -91,6 +93,21 @@ impl RecordShape {
         let equal = self.fields.len() == names.len() && self.fields.iter().zip(names).all(|(field, name)| *field.name == **name);
         if equal {
             self.equal.get_or_init(|| names);
+        }
+        equal
+    }
+}
+
+impl FieldShape {
+    /// Whether the field has this name.
+    #[inline]
+    pub(super) fn is_named(&self, name: &'static str) -> bool {
+        if self.equal.get().is_some_and(|known| std::ptr::eq(*known, name)) {
+            return true;
+        }
+        let equal = *self.name == *name;
+        if equal {
+            self.equal.get_or_init(|| name);
         }
         equal
     }
@@ -154,6 +171,7 @@ impl Compiler {
                 aliases: field.aliases.clone(),
                 shape: self.shape(&field.schema)?,
                 default: field.default.as_ref().map(|json| default_bytes(json, &field.schema)).transpose()?,
+                equal: OnceLock::new(),
             });
         }
         let shape = Shape::Record(Arc::new(RecordShape { fields, equal: OnceLock::new() }));

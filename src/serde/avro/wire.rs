@@ -18,7 +18,8 @@ pub(super) const fn prefix(id: SchemaId) -> [u8; PREFIX_BYTES] {
 /// The schema's id and the datum of a record.
 pub(super) fn split(bytes: &[u8]) -> Result<(SchemaId, &[u8]), SerdeError> {
     let Some((prefix, datum)) = bytes.split_first_chunk::<PREFIX_BYTES>() else {
-        let message = format!("{} bytes are too few for a zero byte and a schema id: not a record of a schema registry", bytes.len());
+        let message =
+            format!("{} bytes are too few for a zero byte and a schema id: not a record of a schema registry", bytes.len());
         return Err(SerdeError::new("bad_value", message));
     };
     let &[magic, a, b, c, d] = prefix;

@@ -38,7 +38,11 @@ pub(super) fn put_long(value: i64, out: &mut BytesMut) {
 
 #[inline]
 fn put_bytes(bytes: &[u8], out: &mut BytesMut) {
-    put_long(bytes.len() as i64, out);
+    if bytes.len() < 64 {
+        out.put_u8((bytes.len() << 1) as u8);
+    } else {
+        put_long(bytes.len() as i64, out);
+    }
     out.extend_from_slice(bytes);
 }
 
@@ -47,7 +51,7 @@ struct Writer<'w> {
     out: &'w mut BytesMut,
 }
 
-impl<'w> Writer<'w> {
+impl Writer<'_> {
     /// Steps into a union with null, for a value that is not null though its type is no `Option`.
     #[inline]
     fn some(self) -> Self {
@@ -65,7 +69,12 @@ impl<'w> Writer<'w> {
         Fault::new(format!("the schema has a {}, the value a {found}", self.shape.name()))
     }
 
+    #[inline]
     fn integer(self, value: i64) -> Result<(), Fault> {
+        if let Shape::Long = self.shape {
+            put_long(value, self.out);
+            return Ok(());
+        }
         let this = self.some();
         match this.shape {
             Shape::Long => {}
@@ -134,6 +143,10 @@ impl<'w> Serializer for Writer<'w> {
 
     #[inline]
     fn serialize_str(self, value: &str) -> Result<(), Fault> {
+        if let Shape::String = self.shape {
+            put_bytes(value.as_bytes(), self.out);
+            return Ok(());
+        }
         let this = self.some();
         let Shape::String = this.shape else { return Err(this.mismatch("string")) };
         put_bytes(value.as_bytes(), this.out);
@@ -160,7 +173,10 @@ impl<'w> Serializer for Writer<'w> {
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Fault> {
         match self.shape {
-            Shape::Nullable { .. } => value.serialize(self.some()),
+            Shape::Nullable { null_index, some } => {
+                self.out.put_u8((1 - null_index) << 1);
+                value.serialize(Writer { shape: some, out: self.out })
+            }
             _ => Err(self.mismatch("value that may be null")),
         }
     }
@@ -181,7 +197,13 @@ impl<'w> Serializer for Writer<'w> {
         value.serialize(self)
     }
 
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(self, _: &'static str, _: u32, _: &'static str, _: &T) -> Result<(), Fault> {
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<(), Fault> {
         Err(self.mismatch("variant with a value"))
     }
 
@@ -202,7 +224,13 @@ impl<'w> Serializer for Writer<'w> {
         Err(self.mismatch("tuple"))
     }
 
-    fn serialize_tuple_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Self::SerializeTupleVariant, Fault> {
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, Fault> {
         Err(self.mismatch("variant with a value"))
     }
 
@@ -216,7 +244,13 @@ impl<'w> Serializer for Writer<'w> {
         Ok(StructWriter { record, next: 0, out: this.out })
     }
 
-    fn serialize_struct_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Self::SerializeStructVariant, Fault> {
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, Fault> {
         Err(self.mismatch("variant with a value"))
     }
 
@@ -277,11 +311,9 @@ impl SerializeStruct for StructWriter<'_> {
 
     #[inline]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Fault> {
-        let field = self.record.fields.get(self.next).filter(|field| *field.name == *key).ok_or_else(|| self.misplaced(key))?;
+        let field = self.record.fields.get(self.next).filter(|field| field.is_named(key)).ok_or_else(|| self.misplaced(key))?;
         self.next += 1;
-        value
-            .serialize(Writer { shape: &field.shape, out: self.out })
-            .map_err(|fault| Fault::new(format!("{key}: {fault}")))
+        value.serialize(Writer { shape: &field.shape, out: self.out }).map_err(|fault| Fault::new(format!("{key}: {fault}")))
     }
 
     fn skip_field(&mut self, key: &'static str) -> Result<(), Fault> {

@@ -1,6 +1,6 @@
-//! A session store's value: all live sessions of one key, so that one point read finds what a record may join.
-//! A version byte, then for each session its start, end (8 bytes each), the length of its value (4 bytes) and the value, in order of (start, end).
-//! The log has the same keys and values: one record per changed key, and a tombstone when the last session is gone.
+//! A session store's value: all live sessions of one key, so that one point read finds what a record may join. A version byte,
+//! then for each session its start, end (8 bytes each), the length of its value (4 bytes) and the value, in order of (start,
+//! end). The log has the same keys and values: one record per changed key, and a tombstone when the last session is gone.
 
 use std::ops::Range;
 

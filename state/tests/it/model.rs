@@ -1,4 +1,5 @@
-//! Random transactions against the model: records that are accepted or rolled back, transactions that are applied or discarded, reopening, crashes, restores.
+//! Random transactions against the model: records that are accepted or rolled back, transactions that are applied or discarded,
+//! reopening, crashes, restores.
 
 use std::ops::{Bound, ControlFlow};
 
@@ -250,7 +251,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_state_on_disk_holds_what_the_model_holds(steps in prop::collection::vec(step(), 1..60)) {
@@ -262,7 +263,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_state_in_memory_holds_what_the_model_holds(steps in prop::collection::vec(step(), 1..80)) {

@@ -99,3 +99,21 @@ fn a_long_restore_is_written_in_chunks() {
     assert!(keys.iter().all(|key| state.get(KV, key).unwrap().as_deref() == Some(&value[..])));
     state.verify().unwrap();
 }
+
+#[test]
+fn an_identity_that_was_kept_again_in_an_expired_hour_is_restored_with_that_hour() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = Log::default();
+    let mut state = open(dir.path(), &small(NOW_MS)).unwrap();
+    state.dedup_keep(IDS, 36, 20).unwrap();
+    state.dedup_expire(IDS, 15).unwrap();
+    log.commit(&mut state, NOW_MS);
+    state.flush().unwrap();
+    state.dedup_keep(IDS, 36, 5).unwrap();
+    log.commit(&mut state, NOW_MS);
+    drop(state);
+    let mut state = open(dir.path(), &small(NOW_MS)).unwrap();
+    assert_eq!(state.dedup_seen(IDS, 36), Ok(Some(20)));
+    log.restore(&mut state, None, 1);
+    assert_ne!(state.dedup_seen(IDS, 36), Ok(Some(20)));
+}

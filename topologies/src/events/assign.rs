@@ -2,6 +2,12 @@
 //!
 //! It holds no sessions and moves none; it says what to do.
 
+/// The longest silence within a session; silent for exactly this long, it goes on.
+pub const SESSION_GAP_MS: i64 = 30 * 60 * 1_000;
+
+/// The longest time from a session's first event to its last.
+pub const MAX_SESSION_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// What an event does to a visitor's sessions; numbers are places in the list that was asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
@@ -49,11 +55,9 @@ pub fn choose(sessions: &[(i64, i64)], t: i64, gap: i64, max_len: i64) -> Choice
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Choice, choose};
+    use super::{Choice, MAX_SESSION_MS as DAY, SESSION_GAP_MS as GAP, choose};
 
     const MINUTE: i64 = 60_000;
-    const GAP: i64 = 30 * MINUTE;
-    const DAY: i64 = 24 * 60 * MINUTE;
 
     #[test]
     fn rule_27_an_event_chooses_among_its_neighbours() {

@@ -83,13 +83,12 @@ impl<'a> Reader<'a> {
     /// Skips white space and shows the next byte.
     pub(crate) fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
-        while let Some(byte) = bytes.get(self.at) {
-            match byte {
+        loop {
+            match bytes.get(self.at)? {
                 b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
-                _ => return Some(*byte),
+                byte => return Some(*byte),
             }
         }
-        None
     }
 
     /// Refuses whatever follows the document but white space.
@@ -222,7 +221,8 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    fn fail<T>(&self, what: &'static str) -> Result<T, Malformed> {
+    /// The error of this place.
+    pub(crate) fn fail<T>(&self, what: &'static str) -> Result<T, Malformed> {
         Err(Malformed { at: self.at, what })
     }
 }

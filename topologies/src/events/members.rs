@@ -77,12 +77,12 @@ pub(super) fn read(text: &str) -> Result<Option<Members<'_>>, Malformed> {
     let mut found = Members::default();
     let document = each_member(&mut reader, 0, &mut |reader, name| top_member(reader, name, &mut found))?;
     reader.end()?;
-    refuse_lone_surrogate(document)?;
+    refuse_lone_surrogate(&reader, document)?;
     Ok(matches!(document, Value::Object(_)).then_some(found))
 }
 
 fn top_member<'a>(reader: &mut Reader<'a>, name: Text<'a>, found: &mut Members<'a>) -> Result<(), Malformed> {
-    refuse_lone_surrogate(Value::String(name))?;
+    refuse_lone_surrogate(reader, Value::String(name))?;
     let slot = match &*name.decode().unwrap_or_default() {
         "type" => &mut found.kind,
         "messageId" => &mut found.message_id,
@@ -97,23 +97,25 @@ fn top_member<'a>(reader: &mut Reader<'a>, name: Text<'a>, found: &mut Members<'
         "event" => &mut found.event,
         "context" => {
             found.context = context(reader)?;
-            return refuse_lone_surrogate(found.context.whole);
+            return refuse_lone_surrogate(reader, found.context.whole);
         }
         "properties" => {
             found.properties = properties(reader)?;
-            return refuse_lone_surrogate(found.properties.whole);
+            return refuse_lone_surrogate(reader, found.properties.whole);
         }
-        _ => return refuse_lone_surrogate(reader.value(1)?),
+        _ => {
+            let unused = reader.value(1)?;
+            return refuse_lone_surrogate(reader, unused);
+        }
     };
     *slot = reader.value(1)?;
-    refuse_lone_surrogate(*slot)
+    refuse_lone_surrogate(reader, *slot)
 }
 
-fn refuse_lone_surrogate(value: Value<'_>) -> Result<(), Malformed> {
+/// Refuses a string at the top that is no text; the place told is the one behind it.
+fn refuse_lone_surrogate(reader: &Reader<'_>, value: Value<'_>) -> Result<(), Malformed> {
     match value {
-        Value::String(text) if text.has_lone_surrogate() => {
-            Err(Malformed { at: text.at(), what: "a lone surrogate in a string at the top" })
-        }
+        Value::String(text) if text.has_lone_surrogate() => reader.fail("a lone surrogate in a string at the top"),
         _ => Ok(()),
     }
 }
@@ -230,3 +232,6 @@ where
 {
     if reader.peek() == Some(b'{') { reader.object(depth, member).map(Value::Object) } else { reader.value(depth) }
 }
+
+#[cfg(test)]
+mod tests;

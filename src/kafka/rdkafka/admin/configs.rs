@@ -10,8 +10,8 @@ use rdkafka::bindings::{
 
 use super::request::{Request, no_options, pointers};
 use super::topics::Freed;
-use crate::kafka::rdkafka::errors::{Flagged, c_string, config_resource_code, from_code, text};
 use crate::kafka::rdkafka::deadline::Deadline;
+use crate::kafka::rdkafka::errors::{Flagged, c_string, config_resource_code, from_code, text};
 use crate::kafka::rdkafka::native::Native;
 use crate::kafka::rdkafka::queue::Queue;
 use crate::kafka::{KafkaError, KafkaErrorKind};
@@ -79,12 +79,7 @@ pub(super) fn alter(
     Ok(())
 }
 
-fn set(
-    client: &Native,
-    topic: &str,
-    config: &BTreeMap<String, String>,
-    timeout: Duration,
-) -> Result<(), KafkaError> {
+fn set(client: &Native, topic: &str, config: &BTreeMap<String, String>, timeout: Duration) -> Result<(), KafkaError> {
     if config.is_empty() {
         return Ok(());
     }
@@ -95,12 +90,7 @@ fn set(
         // SAFETY: everything is alive; the strings are copied.
         let error = unsafe {
             let set = AlterOp::RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET;
-            Flagged::take(bindings::rd_kafka_ConfigResource_add_incremental_config(
-                resource.0,
-                key.as_ptr(),
-                set,
-                value.as_ptr(),
-            ))
+            Flagged::take(bindings::rd_kafka_ConfigResource_add_incremental_config(resource.0, key.as_ptr(), set, value.as_ptr()))
         };
         if let Some(error) = error {
             return Err(error.plain(&doing));
@@ -136,8 +126,7 @@ fn resource_of(topic: &str) -> Result<Freed<rd_kafka_ConfigResource_t>, KafkaErr
 /// SAFETY: the resource is alive.
 unsafe fn check_resource(resource: *const rd_kafka_ConfigResource_t, doing: &str) -> Result<(), KafkaError> {
     // SAFETY: promised by the caller.
-    let (code, why) =
-        unsafe { (config_resource_code(resource), text(bindings::rd_kafka_ConfigResource_error_string(resource))) };
+    let (code, why) = unsafe { (config_resource_code(resource), text(bindings::rd_kafka_ConfigResource_error_string(resource))) };
     if code == 0 {
         return Ok(());
     }

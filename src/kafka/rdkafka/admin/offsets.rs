@@ -61,10 +61,8 @@ fn read_offsets(answer: *mut rd_kafka_event_t, partitions: &[TopicPartition]) ->
     // SAFETY: the answer is alive, and is one of this kind; what it holds lives as long.
     unsafe {
         let mut count = 0;
-        let infos = bindings::rd_kafka_ListOffsets_result_infos(
-            bindings::rd_kafka_event_ListOffsets_result(answer),
-            &raw mut count,
-        );
+        let infos =
+            bindings::rd_kafka_ListOffsets_result_infos(bindings::rd_kafka_event_ListOffsets_result(answer), &raw mut count);
         for info in pointers(infos, count) {
             let element = bindings::rd_kafka_ListOffsetsResultInfo_topic_partition(*info);
             let list = bindings::rd_kafka_topic_partition_list_s { cnt: 1, size: 1, elems: element.cast_mut() };
@@ -80,7 +78,7 @@ fn read_offsets(answer: *mut rd_kafka_event_t, partitions: &[TopicPartition]) ->
     Ok(found)
 }
 
-/// A group's committed positions, in the order of `partitions`; asked again while a transaction may still change them.
+/// A group's committed positions, in the order of `partitions`, as they are now: a pending transaction is not waited for.
 pub(in crate::kafka::rdkafka) fn group_offsets(
     client: &Native,
     group: &str,
@@ -94,9 +92,7 @@ pub(in crate::kafka::rdkafka) fn group_offsets(
     let doing = format!("fetching the offsets of group {group}");
     Request::new(client, Op::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, &doing, timeout).run(
         // SAFETY: the options are alive.
-        |options| unsafe {
-            Flagged::take(bindings::rd_kafka_AdminOptions_set_require_stable_offsets(options.as_ptr(), 1))
-        },
+        |options| unsafe { Flagged::take(bindings::rd_kafka_AdminOptions_set_require_stable_offsets(options.as_ptr(), 0)) },
         // SAFETY: everything is alive; group and list are copied.
         |rk, options, queue| unsafe {
             let mut request = bindings::rd_kafka_ListConsumerGroupOffsets_new(group_c.as_ptr(), list.as_ptr());

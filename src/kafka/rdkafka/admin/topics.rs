@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,11 +20,7 @@ const UNKNOWN_TOPIC: i32 = Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART as i32;
 const EXISTS_ALREADY: i32 = Code::RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS as i32;
 
 /// Topics' descriptions, in the order of `names`.
-pub(super) fn describe(
-    client: &Native,
-    names: &[&str],
-    timeout: Duration,
-) -> Result<Vec<Option<TopicDescription>>, KafkaError> {
+pub(super) fn describe(client: &Native, names: &[&str], timeout: Duration) -> Result<Vec<Option<TopicDescription>>, KafkaError> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
@@ -191,7 +187,7 @@ pub(super) struct Freed<T>(pub(super) *mut T, pub(super) unsafe extern "C" fn(*m
 
 impl<T> Drop for Freed<T> {
     fn drop(&mut self) {
-        if self.0 != ptr::null_mut() {
+        if !self.0.is_null() {
             // SAFETY: the object is ours, and the function is the one for it.
             unsafe { (self.1)(self.0) }
         }

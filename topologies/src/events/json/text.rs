@@ -10,7 +10,6 @@ use super::Malformed;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Text<'a> {
     raw: &'a str,
-    at: usize,
     form: Form,
 }
 
@@ -29,16 +28,12 @@ impl<'a> Text<'a> {
         self.raw.is_empty()
     }
 
-    /// Where in the document its first character stands.
-    pub(crate) fn at(self) -> usize {
-        self.at
-    }
-
     pub(crate) fn has_lone_surrogate(self) -> bool {
         self.form == Form::Broken
     }
 
     /// The text; `None` with a lone surrogate.
+    #[inline]
     pub(crate) fn decode(self) -> Option<Cow<'a, str>> {
         match self.form {
             Form::Plain => Some(Cow::Borrowed(self.raw)),
@@ -49,14 +44,24 @@ impl<'a> Text<'a> {
 }
 
 /// Reads a string from behind its opening quote to behind its closing one.
+#[inline]
 pub(super) fn scan(text: &str, start: usize) -> Result<(Text<'_>, usize), Malformed> {
+    let end = end_of_plain(text.as_bytes(), start);
+    match text.as_bytes().get(end) {
+        Some(b'"') => Ok((Text { raw: &text[start..end], form: Form::Plain }, end + 1)),
+        _ => scan_escaped(text, start, end),
+    }
+}
+
+/// Goes on from the first character that doesn't stand for itself; few strings have any.
+#[cold]
+fn scan_escaped(text: &str, start: usize, first: usize) -> Result<(Text<'_>, usize), Malformed> {
     let bytes = text.as_bytes();
     let mut form = Form::Plain;
-    let mut at = start;
+    let mut at = first;
     loop {
-        at = end_of_plain(bytes, at);
         match bytes.get(at) {
-            Some(b'"') => return Ok((Text { raw: &text[start..at], at: start, form }, at + 1)),
+            Some(b'"') => return Ok((Text { raw: &text[start..at], form }, at + 1)),
             Some(b'\\') => {
                 let (length, character) =
                     escape(&bytes[at..]).ok_or(Malformed { at, what: "an escape that JSON doesn't have" })?;
@@ -66,10 +71,12 @@ pub(super) fn scan(text: &str, start: usize) -> Result<(Text<'_>, usize), Malfor
             Some(_) => return Err(Malformed { at, what: "a control character in a string" }),
             None => return Err(Malformed { at, what: "an end within a string" }),
         }
+        at = end_of_plain(bytes, at);
     }
 }
 
 /// The next byte that doesn't stand for itself: a quote, a backslash or a control character.
+#[inline]
 fn end_of_plain(bytes: &[u8], start: usize) -> usize {
     let mut at = start;
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
@@ -79,17 +86,26 @@ fn end_of_plain(bytes: &[u8], start: usize) -> usize {
         }
         at += 8;
     }
+    end_of_plain_in_rest(bytes, at)
+}
+
+/// As [`end_of_plain`], for the last bytes of a document.
+#[cold]
+fn end_of_plain_in_rest(bytes: &[u8], start: usize) -> usize {
     let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-    bytes[at..].iter().position(special).map_or(bytes.len(), |ahead| at + ahead)
+    let rest = bytes.get(start..).unwrap_or_default();
+    start + rest.iter().position(special).unwrap_or(rest.len())
 }
 
 /// Sets the high bit of each special byte. Bits above the lowest one set may be wrong, for a subtraction borrows upwards; that one never is.
 fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = ONES << 7;
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
-    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    (below(word, 0x20) | equal(b'"') | equal(b'\\')) & HIGHS
+    let control = word.wrapping_sub(ONES * 0x20);
+    let quote = (word ^ (ONES * 0x22)).wrapping_sub(ONES);
+    let backslash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
+    // A byte that borrowed had its high bit clear before; bytes of longer characters have it set and are never special.
+    (control | quote | backslash) & !word & HIGHS
 }
 
 /// The escape at the start of `bytes`: its length and its character, which a lone surrogate lacks. `None` for no escape of JSON.

@@ -2,12 +2,13 @@
 //!
 //! The columns `row_version`, `is_deleted` and `processed_at` are the sink's and not here.
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Session;
 
 /// Revenue in one currency.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RevenueRow {
     /// The ISO code.
     pub currency: String,
@@ -16,7 +17,7 @@ pub struct RevenueRow {
 }
 
 /// The columns of `curated.sessions` that follow from events. Times are microseconds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the columns are described by the topic's schema")]
 pub struct SessionRow {
     pub shop_id: String,

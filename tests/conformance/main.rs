@@ -1,0 +1,86 @@
+//! One suite of cases over the ports to Kafka, run against each adapter: the embedded cluster always, a real cluster where
+//! there is one. A case passes on both or one adapter is wrong. What only the embedded cluster can do is in `embedded`.
+
+#![expect(clippy::unwrap_used, reason = "a case fails by panicking, in its helpers too")]
+
+mod administration;
+mod embedded;
+mod groups;
+mod harness;
+#[path = "../support/real_kafka.rs"]
+mod real_kafka;
+mod records;
+mod transactions;
+
+use std::collections::BTreeMap;
+
+use highwater::kafka::rdkafka::RdKafka;
+
+/// A real cluster to run the cases against, if this machine has one.
+fn real_cluster() -> Option<RdKafka> {
+    let servers = real_kafka::bootstrap_servers()?;
+    Some(RdKafka::new(servers, BTreeMap::new()).expect("no properties"))
+}
+
+/// Makes a test of each case for each adapter.
+macro_rules! cases {
+    ($($module:ident: $($case:ident),+;)+) => {
+        mod on_the_embedded_cluster {
+            $($(#[test]
+            fn $case() {
+                crate::$module::$case(&crate::embedded::cluster(), stringify!($case));
+            })+)+
+        }
+
+        mod on_a_real_cluster {
+            $($(#[test]
+            fn $case() {
+                if let Some(kafka) = crate::real_cluster() {
+                    // A cluster that is used again remembers the names of earlier runs.
+                    let unique = format!("{}-{}", stringify!($case), std::process::id());
+                    crate::$module::$case(&kafka, &unique);
+                }
+            })+)+
+        }
+    };
+}
+
+cases! {
+    records:
+        records_come_back_in_order_with_keys_values_times_and_headers,
+        a_poll_brings_at_most_as_much_as_asked,
+        reading_from_the_end_brings_only_what_follows,
+        an_oversized_record_is_refused_and_the_transaction_can_be_aborted,
+        watermarks_tell_the_end_and_the_last_stable_offset,
+        deleted_records_are_out_of_range,
+        offsets_are_found_by_time,
+        an_unknown_topic_is_told_as_such;
+    transactions:
+        ends_of_partitions_count_markers,
+        only_uncommitted_readers_see_what_was_aborted,
+        an_open_transaction_holds_committed_readers_back,
+        a_newer_producer_fences_the_older_and_aborts_its_transaction,
+        positions_commit_with_the_outputs_or_not_at_all,
+        committed_positions_are_stable,
+        an_empty_transaction_commits_without_a_trace,
+        acknowledged_positions_never_overtake_the_log,
+        a_clean_commit_is_not_doubtful;
+    groups:
+        members_share_partitions_and_hand_them_over,
+        co_partitions_come_along_without_a_subscription,
+        a_restarted_static_member_finds_its_partitions_again,
+        a_second_member_with_the_same_instance_id_fences_the_first,
+        positions_of_an_older_generation_are_refused,
+        positions_of_partitions_of_others_are_accepted,
+        a_member_commits_outside_transactions_too,
+        a_paused_partition_rests_and_a_seek_repeats,
+        an_unassigned_partition_brings_nothing_more,
+        an_empty_poll_returns_in_time;
+    administration:
+        a_topic_is_created_once_and_described,
+        settings_of_a_topic_are_read_and_changed,
+        a_wrong_topic_is_refused,
+        positions_of_a_group_are_set_only_while_it_is_empty,
+        a_deleted_topic_is_told_to_its_readers,
+        brokers_are_counted;
+}
