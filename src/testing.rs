@@ -122,6 +122,11 @@ impl TopologyTestDriver {
         &self.counts
     }
 
+    /// How many windows a record came too late for, since the tasks were made.
+    pub fn late_windows(&self) -> u64 {
+        self.tasks.values().map(|task| task.core.late_windows).sum()
+    }
+
     /// Lets wall-clock time pass.
     pub fn advance_wall_clock(&mut self, by: Duration) {
         self.settings.now = self.settings.now.plus(by);

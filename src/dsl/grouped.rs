@@ -3,9 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::cogroup::CogroupedKStream;
 use super::kstream::KStream;
+use super::ktable::KTable;
+use super::materialized::Materialized;
+use super::ops;
+use super::ops::aggregator::{Aggregator, RecordPosition};
 use super::options::Repartitioned;
 use super::windowed::Windowing;
+use crate::record::Record;
 use crate::serde::{Data, DefaultSerde, SharedSerde};
 
 /// How a stream is grouped: by which serdes, and through a topic of which name if its keys have changed.
@@ -67,7 +73,12 @@ impl<K: Data, V: Data> Grouped<K, V> {
     }
 
     fn repartitioned(&self, name: &str) -> Repartitioned<K, V> {
-        let mut options = Repartitioned::with(name, self.key.clone(), self.value.clone());
+        self.repartitioned_with(name, self.value.clone())
+    }
+
+    /// The topic's options, for values that another serde writes.
+    pub(crate) fn repartitioned_with<V2: Data>(&self, name: &str, value: SharedSerde<V2>) -> Repartitioned<K, V2> {
+        let mut options = Repartitioned::with(name, self.key.clone(), value);
         (options.partitions, options.lead) = (self.partitions, self.lead);
         options
     }
@@ -104,6 +115,58 @@ impl<'b, K: Data, V: Data> KGroupedStream<'b, K, V> {
     /// The stream as the aggregation in this store reads it: repartitioned if keys have changed.
     pub(crate) fn meeting(&self, store: &str) -> KStream<'b, K, V> {
         if self.stream.key_changed { self.stream.repartition(self.grouped.repartitioned(store)) } else { self.stream }
+    }
+
+    /// Counts the records of each key.
+    ///
+    /// ```
+    /// use highwater::{StreamsBuilder, TopologyTestDriver};
+    ///
+    /// let builder = StreamsBuilder::new("words");
+    /// builder.stream::<String, String>("lines").group_by(|_, word| word.clone()).count("counts").to_stream().to("counts");
+    /// let mut driver = TopologyTestDriver::new(&builder.build().unwrap());
+    /// for word in ["to", "be", "to"] {
+    ///     driver.input("lines").send("line".to_owned(), word.to_owned(), 0);
+    /// }
+    /// let counts: Vec<(String, Option<u64>)> = driver.output("counts").read_all();
+    /// assert_eq!(counts, [("to".into(), Some(1)), ("be".into(), Some(1)), ("to".into(), Some(2))]);
+    /// ```
+    pub fn count(&self, store: impl Into<Materialized<K, u64>>) -> KTable<'b, K, u64> {
+        self.aggregate(store, || 0, |_, _, count| *count += 1)
+    }
+
+    /// Makes one value of all of a key: the first as it is, each further one by `f` of what there is and it.
+    pub fn reduce(
+        &self,
+        store: impl Into<Materialized<K, V>>,
+        f: impl Fn(V, V) -> V + Send + Sync + 'static,
+    ) -> KTable<'b, K, V> {
+        ops::aggregate::reduce(self, store.into(), f)
+    }
+
+    /// Aggregates the records of each key: `init` begins, `add` adds. An aggregate that its serde takes for null is deleted.
+    pub fn aggregate<A: Data>(
+        &self,
+        store: impl Into<Materialized<K, A>>,
+        init: impl Fn() -> A + Send + Sync + 'static,
+        add: impl Fn(&K, &V, &mut A) + Send + Sync + 'static,
+    ) -> KTable<'b, K, A> {
+        ops::aggregate::aggregate(self, store.into(), Aggregator::of(init, add))
+    }
+
+    /// As [`aggregate`](Self::aggregate), for aggregates that need a record's time, or its place in the order of arrival.
+    pub fn aggregate_records<A: Data>(
+        &self,
+        store: impl Into<Materialized<K, A>>,
+        init: impl Fn() -> A + Send + Sync + 'static,
+        add: impl Fn(&Record<K, V>, RecordPosition, &mut A) + Send + Sync + 'static,
+    ) -> KTable<'b, K, A> {
+        ops::aggregate::aggregate(self, store.into(), Aggregator::of_records(init, add))
+    }
+
+    /// Begins an aggregate that several grouped streams share, each added in its own way.
+    pub fn cogroup<A: Data>(self, add: impl Fn(&K, &V, &mut A) + Send + Sync + 'static) -> CogroupedKStream<'b, K, A> {
+        CogroupedKStream::new(self.stream.builder).cogroup(self, add)
     }
 
     /// Cuts time into windows, each aggregated on its own: [`TimeWindows`](super::TimeWindows) or

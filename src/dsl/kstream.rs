@@ -7,6 +7,7 @@ use super::builder::StreamsBuilder;
 use super::dedup::Dedup;
 use super::emit::Emit;
 use super::grouped::{Grouped, KGroupedStream};
+use super::ktable::KTable;
 use super::materialized::Materialized;
 use super::ops;
 use super::options::{Produced, Repartitioned};
@@ -172,9 +173,49 @@ impl<'b, K: Data, V: Data> KStream<'b, K, V> {
         self.select_key(f).group_by_key()
     }
 
+    /// Keeps the last record of each key, in the order of arrival. A value that its serde takes for null deletes.
+    pub fn to_table(self, store: impl Into<Materialized<K, V>>) -> KTable<'b, K, V> {
+        ops::to_table::to_table(self, store.into())
+    }
+
+    /// Pairs each record with the row of its key that the table has when the record comes; without a row it is filtered.
+    pub fn join_table<V2: Data, O: Data>(
+        self,
+        table: KTable<'b, K, V2>,
+        f: impl Fn(&K, V, &V2) -> O + Send + Sync + 'static,
+    ) -> KStream<'b, K, O> {
+        ops::stream_table_join::join(self, table, move |key, value, row| Some(f(key, value, row?)))
+    }
+
+    /// Pairs each record with the row of its key that the table has when the record comes, if there is one.
+    pub fn left_join_table<V2: Data, O: Data>(
+        self,
+        table: KTable<'b, K, V2>,
+        f: impl Fn(&K, V, Option<&V2>) -> O + Send + Sync + 'static,
+    ) -> KStream<'b, K, O> {
+        ops::stream_table_join::join(self, table, move |key, value, row| Some(f(key, value, row)))
+    }
+
+    /// Looks at each record, and ends there.
+    pub fn foreach(self, look: impl Fn(&K, &V) + Send + Sync + 'static) {
+        let _: Self = ops::stateless::peek(self, look);
+    }
+
     /// Writes every record to a topic.
     pub fn to(self, sink: impl Into<Produced<K, V>>) {
         ops::sink::to(self, sink.into());
+    }
+}
+
+impl<'b, K: Data, V: Data> KStream<'b, K, Option<V>> {
+    /// The records that have a value. One without is filtered (`null_value`).
+    pub fn present(self) -> KStream<'b, K, V> {
+        ops::stateless::present(self)
+    }
+
+    /// Keeps the last value of each key, in the order of arrival. A record without a value deletes.
+    pub fn upsert_table(self, store: impl Into<Materialized<K, V>>) -> KTable<'b, K, V> {
+        ops::to_table::upsert_table(self, store.into())
     }
 }
 

@@ -8,7 +8,7 @@ use super::ktable::KTable;
 use super::materialized::Materialized;
 use super::ops;
 use super::ops::aggregator::{Aggregator, RecordPosition};
-use super::windows::{SessionWindows, Windowed};
+use super::windows::{SessionWindows, TimeWindows, Windowed};
 use crate::record::Record;
 use crate::serde::Data;
 
@@ -24,6 +24,7 @@ pub trait Windowing: sealed::Sealed {
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::SessionWindows {}
+    impl Sealed for super::TimeWindows {}
 }
 
 impl Windowing for SessionWindows {
@@ -31,6 +32,85 @@ impl Windowing for SessionWindows {
 
     fn window<K: Data, V: Data>(self, grouped: KGroupedStream<'_, K, V>) -> SessionWindowedKStream<'_, K, V> {
         SessionWindowedKStream { grouped, windows: self }
+    }
+}
+
+impl Windowing for TimeWindows {
+    type Grouped<'b, K: Data, V: Data> = TimeWindowedKStream<'b, K, V>;
+
+    fn window<K: Data, V: Data>(self, grouped: KGroupedStream<'_, K, V>) -> TimeWindowedKStream<'_, K, V> {
+        TimeWindowedKStream { grouped, windows: self }
+    }
+}
+
+/// A grouped stream cut into windows of one size.
+///
+/// ```
+/// use std::time::Duration;
+/// use highwater::dsl::{Emit, Materialized, TimeWindows};
+/// use highwater::{StreamsBuilder, TopologyTestDriver};
+///
+/// let builder = StreamsBuilder::new("clicks");
+/// builder
+///     .stream::<String, String>("clicks")
+///     .group_by_key()
+///     .windowed_by(TimeWindows::tumbling(Duration::from_millis(10)))
+///     .count(Materialized::named("per-window").emit(Emit::Close))
+///     .to_stream()
+///     .map(|window, count| (format!("{}@{}", window.key, window.start), count))
+///     .to("counts");
+/// let mut driver = TopologyTestDriver::new(&builder.build().unwrap());
+/// for time in [3, 7, 12] {
+///     driver.input("clicks").send("ada".to_owned(), String::new(), time);
+/// }
+/// let counts: Vec<(String, Option<u64>)> = driver.output("counts").read_all();
+/// assert_eq!(counts, [("ada@0".to_owned(), Some(2))]);
+/// ```
+#[must_use = "a windowed stream that nothing aggregates does nothing"]
+pub struct TimeWindowedKStream<'b, K, V> {
+    grouped: KGroupedStream<'b, K, V>,
+    windows: TimeWindows,
+}
+
+impl<K, V> fmt::Debug for TimeWindowedKStream<'_, K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimeWindowedKStream").field("windows", &self.windows).finish_non_exhaustive()
+    }
+}
+
+impl<'b, K: Data, V: Data> TimeWindowedKStream<'b, K, V> {
+    /// Aggregates the records of each key and window: `init` begins, `add` adds. Records without a value count too.
+    pub fn aggregate<A: Data>(
+        self,
+        store: impl Into<Materialized<K, A>>,
+        init: impl Fn() -> A + Send + Sync + 'static,
+        add: impl Fn(&K, &V, &mut A) + Send + Sync + 'static,
+    ) -> KTable<'b, Windowed<K>, A> {
+        self.aggregate_with(store.into(), Aggregator::of(init, add))
+    }
+
+    /// As [`aggregate`](Self::aggregate), for aggregates that need a record's time, or its place in the order of arrival.
+    pub fn aggregate_records<A: Data>(
+        self,
+        store: impl Into<Materialized<K, A>>,
+        init: impl Fn() -> A + Send + Sync + 'static,
+        add: impl Fn(&Record<K, V>, RecordPosition, &mut A) + Send + Sync + 'static,
+    ) -> KTable<'b, Windowed<K>, A> {
+        self.aggregate_with(store.into(), Aggregator::of_records(init, add))
+    }
+
+    /// Counts the records of each key and window.
+    pub fn count(self, store: impl Into<Materialized<K, u64>>) -> KTable<'b, Windowed<K>, u64> {
+        self.aggregate(store, || 0, |_, _, count| *count += 1)
+    }
+
+    fn aggregate_with<A: Data>(
+        self,
+        options: Materialized<K, A>,
+        aggregator: Aggregator<K, V, A>,
+    ) -> KTable<'b, Windowed<K>, A> {
+        let stream = self.grouped.meeting(&options.name);
+        ops::time_window::aggregate(stream, self.windows, options, aggregator)
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use highwater_state::{StoreId, StoreKind, StoreSpec};
 
-use super::{Graph, NodeId, StoreRef, SubTopology};
+use super::{Graph, NodeId, OldValues, StoreRef, SubTopology};
 use crate::error::Error;
 use crate::processor::{KvHandle, KvStore, PunctuationClock, Schedule};
 use crate::serde::Data;
@@ -134,9 +134,9 @@ impl TaskBuilder<'_> {
         self.wiring.times.register_mark(Arc::from(format!("{name}/{purpose}")))
     }
 
-    /// Whether somebody behind a table needs the old value with each change.
-    pub(crate) fn sends_old(&self, node: NodeId) -> bool {
-        self.graph.old_wanted.contains(&node)
+    /// Which old values somebody behind a table needs, if any.
+    pub(crate) fn old_values(&self, node: NodeId) -> Option<OldValues> {
+        self.graph.old_wanted.get(&node).copied()
     }
 }
 

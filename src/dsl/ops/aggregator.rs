@@ -47,10 +47,11 @@ impl<K, V, A> Aggregator<K, V, A> {
     ) -> Self {
         Self::of_records(init, move |record, _, aggregate| add(&record.key, &record.value, aggregate))
     }
+}
 
-    /// Adds the record at hand.
-    pub(crate) fn add(&self, record: &Record<K, V>, aggregate: &mut A, core: &TaskCore) {
-        let offset = core.input().map_or(-1, |input| input.record.offset);
-        (self.add)(record, RecordPosition { offset }, aggregate);
+impl RecordPosition {
+    /// Of the record at hand.
+    pub(crate) fn of_input(core: &TaskCore) -> Self {
+        Self { offset: core.input().map_or(-1, |input| input.record.offset) }
     }
 }

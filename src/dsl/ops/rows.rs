@@ -1,25 +1,26 @@
 //! Rows: a table's changes as stamped rows, and a deletion as the last row and a tombstone.
 
-use super::table::TableSpec;
+use super::keep::{Keep, upsert};
+use super::table::Skips;
 use super::transform::transform;
 use crate::dsl::change::Change;
 use crate::dsl::kstream::KStream;
 use crate::dsl::ktable::KTable;
 use crate::dsl::materialized::Materialized;
-use crate::dsl::ops::placing::ByKey;
-use crate::dsl::ops::upsert;
 use crate::dsl::row::{Row, RowStamp};
 use crate::processor::ProcessError;
 use crate::record::{Headers, Record, Timestamp};
 use crate::serde::Data;
 use crate::task::TaskCore;
 use crate::task::edge::Outlet;
+use crate::topology::OldValues;
 
 /// A table's changes as rows.
 pub(crate) fn to_rows<'b, K: Data, V: Data, R: Row>(
     table: KTable<'b, K, V>,
     row: impl Fn(&K, &V) -> R + Send + Sync + 'static,
 ) -> KStream<'b, R::Key, Option<R>> {
+    table.builder().want_old(table.changes.node, OldValues::OfDeletions);
     let rows = transform(table.changes, "to_rows", move |record: Record<K, Change<V>>, outlet, core| {
         let Record { key, value: Change { old, new }, timestamp, .. } = record;
         let old = old.map(|old| row(&key, &old));
@@ -65,7 +66,7 @@ pub(crate) fn upsert_rows<'b, R: Row>(
     stream: KStream<'b, R::Key, Option<R>>,
     options: Materialized<R::Key, R>,
 ) -> KStream<'b, R::Key, Option<R>> {
-    let store = stream.builder.declare_store(&options.name, highwater_state::StoreKind::KeyValue);
-    let spec = TableSpec { placing: ByKey, store, options: &options, skips_equal: true };
-    to_rows(upsert::upsert(stream, &spec), |_, row: &R| row.clone())
+    let mut table = Keep::new("upsert_rows", options);
+    table.skips = Skips::EqualRows;
+    to_rows(upsert(stream, table), |_, row: &R| row.clone())
 }

@@ -21,7 +21,7 @@ use crate::record::{Record, Timestamp};
 use crate::serde::{Data, SharedSerde};
 use crate::task::TaskCore;
 use crate::task::edge::Outlet;
-use crate::topology::{NodeId, StoreRef, TaskBuilder};
+use crate::topology::{NodeId, OldValues, StoreRef, TaskBuilder};
 
 /// A turn of the loop forgets no more expired sessions than this.
 const MOST_EXPIRED_AT_ONCE: usize = 1_000;
@@ -82,7 +82,7 @@ impl<K: Data, A: Data> SessionTable<K, A> {
         options: &Materialized<K, A>,
         by_start: bool,
     ) -> Self {
-        let sends_old = task.sends_old(node);
+        let sends_old = task.old_values(node) == Some(OldValues::Always);
         Self {
             store: task.store(store),
             key: options.key.clone(),

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::aggregator::{Aggregator, MergeOf};
+use super::aggregator::{Aggregator, MergeOf, RecordPosition};
+use super::keep::NULL_KEY;
 use super::session_choice::{Bounds, Choice, Rule};
 use super::session_table::{SessionTable, Successor};
 use super::throttle::Until;
@@ -32,7 +33,7 @@ struct SessionAggregate<K, V, A> {
 impl<K: Data, V: Data, A: Data> Forward<K, V> for SessionAggregate<K, V, A> {
     fn forward(&mut self, record: Record<K, V>, core: &mut TaskCore) -> Result<(), ProcessError> {
         if self.sessions.is_null_key(&record.key) {
-            core.ruling.end_branch("null_key");
+            core.ruling.end_branch(NULL_KEY);
             return Ok(());
         }
         self.clock.observe(record.timestamp, core);
@@ -62,7 +63,7 @@ impl<K: Data, V: Data, A: Data> SessionAggregate<K, V, A> {
             });
         }
         let mut aggregate = aggregate.unwrap_or_else(|| (self.aggregator.init)());
-        self.aggregator.add(record, &mut aggregate, core);
+        (self.aggregator.add)(record, RecordPosition::of_input(core), &mut aggregate);
         let successor = Successor { absorbed: choice.absorbed().collect(), bounds, aggregate };
         self.sessions.replace(&record.key, successor, core)
     }

@@ -17,7 +17,7 @@ use crate::record::{Record, Timestamp};
 use crate::serde::{Data, Serde, SharedSerde};
 use crate::task::TaskCore;
 use crate::task::edge::Outlet;
-use crate::topology::{NodeId, StoreRef, TaskBuilder};
+use crate::topology::{NodeId, OldValues, StoreRef, TaskBuilder};
 
 /// A table in its store, with the policy of its emission.
 pub(crate) struct Table<P: Placing, K: Data, V> {
@@ -27,8 +27,7 @@ pub(crate) struct Table<P: Placing, K: Data, V> {
     value: SharedSerde<V>,
     pub(crate) policy: Policy,
     sends_old: bool,
-    /// Whether a row that equals the last one is no change.
-    skips_equal: bool,
+    skips: Skips,
     /// What lay in the store before the change at hand; its capacity is reused.
     before: Vec<u8>,
     outlet: Outlet<P::Key<K>, Change<V>>,
@@ -60,7 +59,17 @@ pub(crate) struct TableSpec<'a, P, K, V> {
     pub(crate) placing: P,
     pub(crate) store: StoreRef,
     pub(crate) options: &'a Materialized<K, V>,
-    pub(crate) skips_equal: bool,
+    pub(crate) skips: Skips,
+}
+
+/// Which writes are no changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skips {
+    Nothing,
+    /// Of a row that equals the one before, whatever its time.
+    EqualRows,
+    /// Of a row that equals the one before, at the same time.
+    EqualEntries,
 }
 
 /// A row as it is before a change.
@@ -105,15 +114,15 @@ pub(crate) enum Changed {
 
 impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
     pub(crate) fn new(spec: &TableSpec<'_, P, K, V>, task: &mut TaskBuilder<'_>, node: NodeId) -> Self {
-        let sends_old = task.sends_old(node);
+        let sends_old = task.old_values(node) == Some(OldValues::Always);
         Self {
             store: task.store(spec.store),
             placing: spec.placing,
             key: spec.options.key.clone(),
             value: spec.options.value.clone(),
-            policy: policy(spec.options.emit, &spec.options.name, keeps(sends_old, spec.skips_equal), task),
+            policy: policy(spec.options.emit, &spec.options.name, keeps(sends_old, spec.skips == Skips::EqualRows), task),
             sends_old,
-            skips_equal: spec.skips_equal,
+            skips: spec.skips,
             before: Vec::new(),
             outlet: task.outlet(node),
         }
@@ -183,7 +192,9 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
             Some(new) => {
                 let payload_at = scratch.value.len();
                 self.value.encode(new, &mut scratch.value)?;
-                if self.skips_equal && live == Some(&scratch.value[payload_at..]) {
+                let is_equal = live == Some(&scratch.value[payload_at..]);
+                let is_same_time = before.live().is_some_and(|(header, _)| header.timestamp == timestamp);
+                if is_equal && (self.skips == Skips::EqualRows || self.skips == Skips::EqualEntries && is_same_time) {
                     return Ok(None);
                 }
                 P::put(state, self.store, &scratch.key, place, &scratch.value)?;
@@ -258,7 +269,7 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
                 self.before.extend_from_slice(&entry);
             }
             let now = (!self.before.is_empty()).then_some(&*self.before);
-            let Some((change, timestamp)) = difference(before, now, &*self.value, self.sends_old, self.skips_equal)? else {
+            let Some((change, timestamp)) = difference(before, now, &*self.value, self.sends_old, self.skips == Skips::EqualRows)? else {
                 return Ok(());
             };
             let key = self.placing.key(self.key.decode(key)?, place);
@@ -315,7 +326,7 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
         payload: &[u8],
         core: &mut TaskCore,
     ) -> Result<(), ProcessError> {
-        if !header.deleted && self.skips_equal && header.last.is(payload) {
+        if !header.deleted && self.skips == Skips::EqualRows && header.last.is(payload) {
             return Ok(());
         }
         let value = self.value.decode(payload)?;
@@ -343,7 +354,7 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
             Policy::Update | Policy::Close => Ok(()),
             Policy::Commit(pending) => {
                 let Some(before) = pending.take([key, P::tail(place).as_ref()]) else { return Ok(()) };
-                let change = difference(before, Some(entry), &*self.value, self.sends_old, self.skips_equal)?;
+                let change = difference(before, Some(entry), &*self.value, self.sends_old, self.skips == Skips::EqualRows)?;
                 let Some((change, timestamp)) = change else { return Ok(()) };
                 let key = self.placing.key(self.key.decode(key)?, place);
                 self.outlet.forward(Record::new(key, change, timestamp), core)

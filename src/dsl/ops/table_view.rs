@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use super::transform::transform;
+use crate::dsl::builder::NodeSpec;
 use crate::dsl::change::Change;
 use crate::dsl::ktable::KTable;
 use crate::dsl::lookup::{self, ViewOf};
+use crate::processor::ProcessError;
 use crate::record::Record;
 use crate::serde::Data;
-use crate::topology::OldValues;
+use crate::task::TaskCore;
+use crate::task::edge::{Forward, Outlet};
+use crate::topology::{OldValues, Role};
 
 /// A row that no longer passes is deleted; one that never passed is nothing.
 pub(crate) fn filter<'b, K: Data, V: Data>(
@@ -30,16 +34,39 @@ pub(crate) fn filter<'b, K: Data, V: Data>(
     look_through(table, KTable::of(view), Arc::new(move |key, value| Some(value).filter(|value| keep(key, value))))
 }
 
+struct MapValues<F, K, V2> {
+    map: Arc<F>,
+    /// Whether somebody needs old values; else a deletion passes unseen.
+    maps_old: bool,
+    outlet: Outlet<K, Change<V2>>,
+}
+
+impl<K: Data, V: Data, V2: Data, F: Fn(&K, &V) -> V2> Forward<K, Change<V>> for MapValues<F, K, V2> {
+    fn forward(&mut self, record: Record<K, Change<V>>, core: &mut TaskCore) -> Result<(), ProcessError> {
+        let Record { key, value: Change { old, new }, timestamp, headers } = record;
+        let old = old.filter(|_| self.maps_old).map(|old| (self.map)(&key, &old));
+        let change = Change { old, new: new.map(|new| (self.map)(&key, &new)) };
+        self.outlet.forward(Record { key, value: change, timestamp, headers }, core)
+    }
+}
+
 pub(crate) fn map_values<'b, K: Data, V: Data, V2: Data>(
     table: KTable<'b, K, V>,
     f: impl Fn(&K, &V) -> V2 + Send + Sync + 'static,
 ) -> KTable<'b, K, V2> {
     let f = Arc::new(f);
     let map = Arc::clone(&f);
-    let view = transform(table.changes, "table_map_values", move |record: Record<K, Change<V>>, outlet, core| {
-        let Record { key, value: Change { old, new }, timestamp, headers } = record;
-        let change = Change { old: old.map(|old| map(&key, &old)), new: new.map(|new| map(&key, &new)) };
-        outlet.forward(Record { key, value: change, timestamp, headers }, core)
+    let view = table.builder().add(NodeSpec {
+        name: None,
+        operator: "table_map_values",
+        role: Role::Operator,
+        parents: vec![table.changes.node],
+        stores: Vec::new(),
+        instantiate: Arc::new(move |task, node| {
+            let operator = MapValues { map: Arc::clone(&map), maps_old: task.old_values(node).is_some(), outlet: task.outlet(node) };
+            task.operator::<K, Change<V>>(node, operator);
+            Ok(())
+        }),
     });
     look_through(table, KTable::of(view), Arc::new(move |key, value| Some(f(key, &value))))
 }
