@@ -139,8 +139,15 @@ impl TopologyTestDriver {
         self.commit_if_each();
     }
 
-    /// Commits all tasks.
+    /// Commits all tasks, and again while what a commit emits comes back in through a repartition topic.
     pub fn commit(&mut self) {
+        self.commit_once();
+        while self.tasks.values().any(Task::is_dirty) {
+            self.commit_once();
+        }
+    }
+
+    fn commit_once(&mut self) {
         self.each_task(Task::prepare_commit);
         self.settle();
         for task in self.tasks.values_mut() {
@@ -155,9 +162,15 @@ impl TopologyTestDriver {
 
     /// Ends the input: everything held back comes out.
     pub fn drain(&mut self) {
-        self.each_task(Task::drain);
-        self.settle();
-        self.commit();
+        loop {
+            self.each_task(Task::drain);
+            let is_over = !self.tasks.values().any(Task::is_dirty);
+            self.settle();
+            self.commit();
+            if is_over {
+                return;
+            }
+        }
     }
 
     /// Closes all tasks without a commit and makes them anew from their committed state, as after a crash.

@@ -6,7 +6,7 @@
 //!
 //! Not here: what operators do (`dsl/ops`), and who runs tasks when (`runtime`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -158,6 +158,8 @@ pub(crate) struct Graph {
     pub(crate) late_topics: Vec<Arc<str>>,
     pub(crate) books: Option<crate::task::books::Books>,
     pub(crate) version: Arc<str>,
+    /// Tables whose changes must tell the old value, because somebody behind them needs it.
+    pub(crate) old_wanted: BTreeSet<NodeId>,
     /// Why it cannot be built, as found while it was recorded.
     pub(crate) refusals: Vec<String>,
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use highwater_state::StoreKind;
 
+use super::emit::Emit;
 use super::kstream::KStream;
+use super::materialized::Materialized;
 use super::ops;
 use super::options::{Consumed, Repartitioned};
 use crate::error::Error;
@@ -16,6 +18,9 @@ use crate::processor::KvHandle;
 use crate::serde::{Data, DefaultSerde, SharedSerde};
 use crate::task::books::{BookEntry, Books, RETENTION, WRITE_EVERY};
 use crate::topology::{Graph, Instantiate, Node, NodeId, Role, StoreDecl, StoreRef, Topology, connect};
+
+/// The operators of tables that keep nothing: their changes are those of the table before them.
+const PASSING_TABLES: [&str; 2] = ["table_filter", "table_map_values"];
 
 /// Records a topology.
 ///
@@ -183,6 +188,27 @@ impl StreamsBuilder {
     /// Notes why the graph cannot be built; [`build`](Self::build) reports the first.
     pub(crate) fn refuse(&self, why: String) {
         self.graph.borrow_mut().refusals.push(why);
+    }
+
+    /// A table without windows cannot wait for them to close.
+    pub(crate) fn refuse_close<K, V>(&self, options: &Materialized<K, V>) {
+        if options.emit == Emit::Close {
+            let name = &options.name;
+            self.refuse(format!("store `{name}` has no windows, so none closes: give it another `Emit` than `Emit::Close`"));
+        }
+    }
+
+    /// Asks a table to tell the old value with each change; tables that only transform another pass the wish on.
+    pub(crate) fn want_old(&self, table: NodeId) {
+        let mut graph = self.graph.borrow_mut();
+        let mut wanted = vec![table];
+        while let Some(node) = wanted.pop() {
+            let Node { operator, parents, .. } = &graph.nodes[node.0];
+            if PASSING_TABLES.contains(operator) {
+                wanted.extend(parents);
+            }
+            graph.old_wanted.insert(node);
+        }
     }
 
     pub(crate) fn name_of(&self, node: NodeId) -> Arc<str> {

@@ -128,6 +128,16 @@ impl TaskBuilder<'_> {
     pub(crate) fn time(&mut self, name: &str) -> TimeId {
         self.wiring.times.register(Arc::from(name))
     }
+
+    /// A mark in time that the operator of this name keeps for `purpose`: persisted like a clock, but none.
+    pub(crate) fn mark(&mut self, name: &str, purpose: &str) -> TimeId {
+        self.wiring.times.register_mark(Arc::from(format!("{name}/{purpose}")))
+    }
+
+    /// Whether somebody behind a table needs the old value with each change.
+    pub(crate) fn sends_old(&self, node: NodeId) -> bool {
+        self.graph.old_wanted.contains(&node)
+    }
 }
 
 /// What a processor may ask for while it is made.
