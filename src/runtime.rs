@@ -91,7 +91,7 @@ impl KafkaStreams {
         let resources = settings.limits.state_resources();
         let trimmer = Trimmer::spawn(Arc::clone(&kafka), settings.request_timeout)?;
         let shared = Arc::new(Shared {
-            status: StatusBoard::new(&settings.application(&topology)),
+            status: StatusBoard::new(&settings.application(&topology), settings.threads),
             topology,
             settings,
             kafka,

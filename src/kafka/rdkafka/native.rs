@@ -45,7 +45,9 @@ impl Native {
         let conf = settings.build(user)?;
         let context = Box::new(Context::new(client_id));
         install_callbacks(role, &conf, &context);
-        let kind = if role == Role::Consumer { rd_kafka_type_t::RD_KAFKA_CONSUMER } else { rd_kafka_type_t::RD_KAFKA_PRODUCER };
+        // An administrator is a consumer that never joins: when a group's coordinator has moved, the C client (2.12) looks the new
+        // one up through the consumer group of the asking client, and crashes where that has none.
+        let kind = if role == Role::Producer { rd_kafka_type_t::RD_KAFKA_PRODUCER } else { rd_kafka_type_t::RD_KAFKA_CONSUMER };
         let mut error: [c_char; 512] = [0; 512];
         let raw_conf = conf.into_raw();
         // SAFETY: the configuration is complete, the buffer as large as said, and the context outlives the handle: see `Drop`.
