@@ -77,7 +77,7 @@ impl TopologyTestDriver {
             counts: BTreeMap::new(),
             commit_each: true,
         };
-        driver.start(|specs| TaskState::in_memory(specs));
+        driver.start(TaskState::in_memory);
         driver
     }
 
@@ -266,7 +266,7 @@ impl TopologyTestDriver {
                 };
                 let to = TopicPartition::new(Arc::clone(out.topic), out.partition);
                 if inputs.contains(&to) {
-                    arrivals.push_back((to.clone(), out.timestamp, record.clone()));
+                    arrivals.push_back((to, out.timestamp, record.clone()));
                 }
                 let output = OutputRecord { partition: out.partition, timestamp: out.timestamp, record };
                 let short = out.topic.strip_prefix(&*settings.application).and_then(|name| name.strip_prefix('-'));

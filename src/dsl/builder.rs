@@ -39,9 +39,12 @@ const PASSING_TABLES: [&str; 2] = ["table_filter", "table_map_values"];
 #[derive(Debug)]
 pub struct StreamsBuilder {
     graph: RefCell<Graph>,
-    /// Of tables that can be looked into, by node: the stores to be opened and a [`MakeLookup`] of the table's types.
-    lookups: RefCell<BTreeMap<NodeId, (Vec<StoreRef>, Box<dyn Any>)>>,
+    /// Of tables that can be looked into, by node.
+    lookups: RefCell<BTreeMap<NodeId, AnyLookup>>,
 }
+
+/// Stores to be opened, and a [`MakeLookup`] of types that only the table's handle knows.
+type AnyLookup = (Vec<StoreRef>, Box<dyn Any>);
 
 /// A node to be recorded.
 pub(crate) struct NodeSpec {

@@ -219,7 +219,7 @@ impl<'b, K: Data, V: Data> KStream<'b, K, Option<V>> {
     }
 }
 
-impl<'b, R: Row> KStream<'b, R::Key, Option<R>> {
+impl<R: Row> KStream<'_, R::Key, Option<R>> {
     /// Keeps rows that were made by hand and tells them by a policy: an equal row is not told again, a row that was never
     /// told and is deleted is not told at all, and a deletion is the last row, marked, and then a tombstone.
     pub fn upsert_rows(self, store: impl Into<Materialized<R::Key, R>>, emit: Emit) -> Self {

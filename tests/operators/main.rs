@@ -1,5 +1,7 @@
 //! The operators of the DSL, each through the test driver: the vectors of the semantics, the rules, and oracles.
 
+#![expect(clippy::unwrap_used, reason = "an unwrap that fails is a test that fails")]
+
 mod dedup;
 mod joins;
 mod rows;

@@ -108,7 +108,9 @@ fn a_deletion_is_the_last_row_and_a_tombstone_and_versions_grow_through_it() {
 #[test]
 fn an_equal_row_is_not_told_again() {
     let mut driver = TopologyTestDriver::new(&by_hand(Emit::Update));
-    ["x", "x", "y", "x"].iter().for_each(|value| send(&mut driver, "a", Some(value)));
+    for value in &["x", "x", "y", "x"] {
+        send(&mut driver, "a", Some(value));
+    }
     assert_eq!(out(&mut driver), ["a:x#1", "a:y#2", "a:x#3"]);
     for emit in [Emit::Commit, Emit::AtMostEvery(PERIOD)] {
         let mut driver = TopologyTestDriver::new(&by_hand(emit)).committing_by_hand();
@@ -118,7 +120,9 @@ fn an_equal_row_is_not_told_again() {
         driver.commit();
         driver.crash_and_restart();
         assert_eq!(out(&mut driver), ["a:x#1"], "{emit:?}");
-        ["y", "x"].iter().for_each(|value| send(&mut driver, "a", Some(value)));
+        for value in &["y", "x"] {
+            send(&mut driver, "a", Some(value));
+        }
         driver.commit();
         driver.advance_wall_clock(PERIOD);
         driver.commit();
@@ -141,11 +145,12 @@ fn a_row_that_was_never_told_is_deleted_in_silence() {
         assert!(out(&mut driver).is_empty(), "{emit:?}");
         let mut left = 0;
         driver.each_state("rows", |state, store| {
-            state.scan(store, (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded), &mut |_, _| {
-                left += 1;
-                std::ops::ControlFlow::Continue(())
-            })
-            .unwrap();
+            state
+                .scan(store, (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded), &mut |_, _| {
+                    left += 1;
+                    std::ops::ControlFlow::Continue(())
+                })
+                .unwrap();
         });
         assert_eq!(left, 0, "{emit:?}: nothing is left of it");
     }
@@ -186,7 +191,9 @@ fn rows_of_a_table_have_the_tables_time_and_the_walls() {
         .to_rows(|window, count| Line::new(&format!("{}-{}:{count}", window.key, window.start)))
         .to("out");
     let mut driver = TopologyTestDriver::new(&builder.build().unwrap());
-    [5, 9].iter().for_each(|at| driver.input("in").send("a".to_owned(), String::new(), *at));
+    for at in &[5, 9] {
+        driver.input("in").send("a".to_owned(), String::new(), *at);
+    }
     driver.advance_wall_clock(PERIOD);
     let rows = driver.output("out").read_records::<String, Option<Line>>();
     let expected = Line { text: "a-5:2".into(), row_version: 1, is_deleted: false, processed_at: 30_000 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use highwater::dsl::{Emit, KTable, Materialized, SessionWindows, Windowed};
 use highwater::task::Outcome;
 use highwater::testing::header_texts;
-use highwater::{StreamsBuilder, Timestamp, Topology, TopologyTestDriver};
+use highwater::{StreamsBuilder, Topology, TopologyTestDriver};
 use proptest::prelude::*;
 
 const GAP: i64 = 10;
@@ -25,10 +25,7 @@ fn counts(windows: SessionWindows, emit: Emit) -> Topology {
 }
 
 fn write(table: KTable<'_, Windowed<String>, u64>) {
-    table
-        .to_stream()
-        .map(|window, count| (format!("{}@[{},{}]", window.key, window.start, window.end), count))
-        .to("out");
+    table.to_stream().map(|window, count| (format!("{}@[{},{}]", window.key, window.start, window.end), count)).to("out");
 }
 
 fn send(driver: &mut TopologyTestDriver, key: &str, at: i64) {
@@ -38,7 +35,7 @@ fn send(driver: &mut TopologyTestDriver, key: &str, at: i64) {
 /// What came out, as `key@[start,end]=count@time`, ⊥ for a deletion.
 fn out(driver: &mut TopologyTestDriver) -> Vec<String> {
     let records = driver.output("out").read_records::<String, Option<u64>>();
-    let text = |count: Option<u64>| count.map_or("⊥".to_owned(), |count| count.to_string());
+    let text = |count: Option<u64>| count.map_or_else(|| "⊥".to_owned(), |count| count.to_string());
     records.into_iter().map(|record| format!("{}={}@{}", record.key, text(record.value), record.timestamp)).collect()
 }
 
@@ -62,7 +59,9 @@ fn each_change_comes_out_at_once_and_the_old_window_goes_before_the_new_one_come
         ),
     ] {
         let mut driver = TopologyTestDriver::new(&counts(gap().grace(Duration::from_secs(1)), Emit::Update));
-        times.into_iter().for_each(|at| send(&mut driver, "a", at));
+        for at in times {
+            send(&mut driver, "a", at);
+        }
         assert_eq!(out(&mut driver), expected, "{why}");
     }
 }
@@ -83,10 +82,11 @@ fn an_event_between_two_sessions_makes_them_one() {
 // covers: V-2.6-multiple
 #[test]
 fn a_commit_tells_the_last_state_and_nothing_of_what_came_and_went_in_it() {
-    let sends =
-        [("a", 0), ("b", 0), ("c", 0), ("d", 0), ("d", 5), ("a", 11), ("b", 11), ("a", 16), ("c", 16)];
+    let sends = [("a", 0), ("b", 0), ("c", 0), ("d", 0), ("d", 5), ("a", 11), ("b", 11), ("a", 16), ("c", 16)];
     let mut driver = TopologyTestDriver::new(&counts(gap(), Emit::Commit)).committing_by_hand();
-    sends.iter().for_each(|(key, at)| send(&mut driver, key, *at));
+    for (key, at) in &sends {
+        send(&mut driver, key, *at);
+    }
     driver.commit();
     let mut told = out(&mut driver);
     told.sort_unstable();
@@ -94,7 +94,9 @@ fn a_commit_tells_the_last_state_and_nothing_of_what_came_and_went_in_it() {
         ["a@[0,0]=1@0", "a@[11,16]=2@16", "b@[0,0]=1@0", "b@[11,11]=1@11", "c@[0,0]=1@0", "c@[16,16]=1@16", "d@[0,5]=2@5"];
     assert_eq!(told, expected);
     let mut driver = TopologyTestDriver::new(&counts(gap(), Emit::Close)).committing_by_hand();
-    sends.iter().for_each(|(key, at)| send(&mut driver, key, *at));
+    for (key, at) in &sends {
+        send(&mut driver, key, *at);
+    }
     driver.advance_wall_clock(Duration::ZERO);
     assert_eq!(out(&mut driver), ["a@[0,0]=1@0", "b@[0,0]=1@0", "c@[0,0]=1@0", "d@[0,5]=2@5"]);
 }
@@ -103,7 +105,9 @@ fn a_commit_tells_the_last_state_and_nothing_of_what_came_and_went_in_it() {
 #[test]
 fn an_event_behind_grace_and_gap_is_late_for_the_session_that_it_would_have_made() {
     let mut driver = TopologyTestDriver::new(&counts(gap().late_to("late"), Emit::Update));
-    [("dummy", 0), ("on time", 0), ("dummy", 11)].iter().for_each(|(key, at)| send(&mut driver, key, *at));
+    for (key, at) in &[("dummy", 0), ("on time", 0), ("dummy", 11)] {
+        send(&mut driver, key, *at);
+    }
     send(&mut driver, "late", 1);
     assert_eq!(late(&driver, "beyond_grace"), 0, "exactly at the closing time it is taken");
     send(&mut driver, "late", 0);
@@ -112,7 +116,8 @@ fn an_event_behind_grace_and_gap_is_late_for_the_session_that_it_would_have_made
     assert_eq!(late(&driver, "beyond_grace"), 1);
     let letters = driver.output("late").read_raw();
     let headers = header_texts(&letters[0].record.headers);
-    let expected = [("reason", "beyond_grace"), ("late_by_ms", "11"), ("stream_time", "11"), ("window", "0/0"), ("topology", "visits")];
+    let expected =
+        [("reason", "beyond_grace"), ("late_by_ms", "11"), ("stream_time", "11"), ("window", "0/0"), ("topology", "visits")];
     assert_eq!(headers, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
     assert_eq!((letters.len(), letters[0].record.key.as_deref()), (1, Some(&b"other"[..])));
 }
@@ -121,7 +126,9 @@ fn an_event_behind_grace_and_gap_is_late_for_the_session_that_it_would_have_made
 #[test]
 fn an_event_older_than_the_closing_time_is_taken_by_a_session_that_is_open() {
     let mut driver = TopologyTestDriver::new(&counts(gap(), Emit::Update));
-    [("a", 0), ("a", 10), ("b", 20)].iter().for_each(|(key, at)| send(&mut driver, key, *at));
+    for (key, at) in &[("a", 0), ("a", 10), ("b", 20)] {
+        send(&mut driver, key, *at);
+    }
     out(&mut driver);
     send(&mut driver, "a", 3);
     assert_eq!(out(&mut driver), ["a@[0,10]=3@10"]);
@@ -134,7 +141,9 @@ fn an_event_older_than_the_closing_time_is_taken_by_a_session_that_is_open() {
 #[test]
 fn a_restart_lets_no_late_event_in_and_loses_no_session() {
     let mut driver = TopologyTestDriver::new(&counts(gap(), Emit::Update));
-    [("a", 0), ("b", 100)].iter().for_each(|(key, at)| send(&mut driver, key, *at));
+    for (key, at) in &[("a", 0), ("b", 100)] {
+        send(&mut driver, key, *at);
+    }
     driver.crash_and_restart();
     out(&mut driver);
     send(&mut driver, "a", 5);
@@ -147,7 +156,9 @@ fn a_restart_lets_no_late_event_in_and_loses_no_session() {
 fn expired_sessions_leave_the_store() {
     let hour = 3_600_000;
     let mut driver = TopologyTestDriver::new(&counts(gap(), Emit::Commit));
-    [("a", 0), ("b", hour + 5), ("c", 2 * hour), ("c", 4 * hour)].iter().for_each(|(key, at)| send(&mut driver, key, *at));
+    for (key, at) in &[("a", 0), ("b", hour + 5), ("c", 2 * hour), ("c", 4 * hour)] {
+        send(&mut driver, key, *at);
+    }
     let mut left = Vec::new();
     driver.each_state("visits", |state, store| {
         state.session_all(store, &mut |key, start, _, _| left.push((key.to_vec(), start))).unwrap();
@@ -165,7 +176,9 @@ fn no_session_grows_longer_than_it_may() {
         ("the earlier is full, so the later", vec![0, 10, 20, 25, 34, 30], vec!["a@[0,25]=4@25", "a@[30,34]=2@34"]),
     ] {
         let mut driver = TopologyTestDriver::new(&counts(windows.clone(), Emit::Commit)).committing_by_hand();
-        times.into_iter().for_each(|at| send(&mut driver, "a", at));
+        for at in times {
+            send(&mut driver, "a", at);
+        }
         driver.commit();
         let mut told = out(&mut driver);
         told.sort_unstable();
@@ -307,7 +320,9 @@ fn letters(windows: SessionWindows, emit: Emit) -> Topology {
         .aggregate_records(
             Materialized::named("letters").emit(emit),
             String::new,
-            |record, position, letters| letters.push_str(&format!("{}{} ", record.timestamp, position.offset)),
+            |record, position, letters| {
+                *letters += [&record.timestamp.to_string(), &position.offset.to_string(), " "].concat().as_str()
+            },
             |_, earlier, later| earlier + &later,
         )
         .to_stream()
@@ -319,7 +334,9 @@ fn letters(windows: SessionWindows, emit: Emit) -> Topology {
 #[test]
 fn an_aggregate_sees_a_records_time_and_place_and_merges_earlier_before_later() {
     let mut driver = TopologyTestDriver::new(&letters(gap().grace(Duration::from_secs(1)), Emit::Update));
-    [20, 5, 12].iter().for_each(|at| send(&mut driver, "a", *at));
+    for at in &[20, 5, 12] {
+        send(&mut driver, "a", *at);
+    }
     let out: Vec<(String, Option<String>)> = driver.output("out").read_all();
     assert_eq!(out.last().unwrap().1.as_deref(), Some("51 200 122 "));
 }
@@ -355,9 +372,7 @@ fn oracle(sends: &[(u8, i64)]) -> Vec<(String, u64)> {
         let mut times: Vec<i64> = sends.iter().filter(|(of, _)| *of == key).map(|(_, at)| *at).collect();
         times.sort_unstable();
         let runs = times.chunk_by(|a, b| b - a <= GAP);
-        rows.extend(runs.map(|run| {
-            (format!("{}@[{},{}]", char::from(key), run[0], run[run.len() - 1]), run.len() as u64)
-        }));
+        rows.extend(runs.map(|run| (format!("{}@[{},{}]", char::from(key), run[0], run[run.len() - 1]), run.len() as u64)));
     }
     rows.sort_unstable();
     rows
@@ -419,5 +434,4 @@ fn the_stream_time_of_a_record_that_is_dead_lettered_does_not_count() {
     assert_eq!(out(&mut driver), ["a@[0,0]=1@0"]);
     assert_eq!(driver.dead_letters()[0].reason, "internal");
     assert_eq!(late(&driver, "beyond_grace"), 0);
-    let _ = Timestamp::MIN;
 }

@@ -21,10 +21,14 @@ fn strings(windows: TimeWindows, emit: Emit) -> Topology {
         .stream::<String, Option<String>>("in")
         .group_by_key()
         .windowed_by(windows)
-        .aggregate(Materialized::named("strings").emit(emit), || "0".to_owned(), |_, value, string| {
-            string.push('+');
-            string.push_str(value.as_deref().unwrap_or("null"));
-        })
+        .aggregate(
+            Materialized::named("strings").emit(emit),
+            || "0".to_owned(),
+            |_, value, string| {
+                string.push('+');
+                string.push_str(value.as_deref().unwrap_or("null"));
+            },
+        )
         .to_stream()
         .map(|window, string| (format!("{}[{},{})", window.key, window.start, window.end), string))
         .to("out");
@@ -120,7 +124,9 @@ const EXPIRED: [i64; 10] = [100, 0, 1, 2, 3, 4, 5, 6, 105, 106];
 #[test]
 fn a_record_is_skipped_for_the_windows_that_have_closed_and_counted_for_each() {
     let mut driver = TopologyTestDriver::new(&strings(hopping(10, 5, 90).late_to("late"), Emit::Update));
-    EXPIRED.iter().for_each(|at| send(&mut driver, "k", &at.to_string(), *at));
+    for at in &EXPIRED {
+        send(&mut driver, "k", &at.to_string(), *at);
+    }
     let expected = [
         "k[95,105)=0+100@100",
         "k[100,110)=0+100@100",
@@ -141,7 +147,9 @@ fn a_record_is_skipped_for_the_windows_that_have_closed_and_counted_for_each() {
     assert_eq!(headers, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
     assert_eq!(letters.len(), 5);
     let mut driver = TopologyTestDriver::new(&strings(hopping(10, 5, 90), Emit::Close));
-    EXPIRED.iter().for_each(|at| send(&mut driver, "k", &at.to_string(), *at));
+    for at in &EXPIRED {
+        send(&mut driver, "k", &at.to_string(), *at);
+    }
     assert_eq!(out(&mut driver), ["k[5,15)=0+5+6@6"]);
 }
 

@@ -14,11 +14,11 @@ use crate::serde::{Data, SharedSerde};
 use crate::topology::OldValues;
 
 /// A table's changes by their new keys: both values in one record if the group stays, else first the old one, then the new.
-pub(crate) fn regroup<'b, K: Data, V: Data, K2: Data, V2: Data>(
-    table: KTable<'b, K, V>,
+pub(crate) fn regroup<K: Data, V: Data, K2: Data, V2: Data>(
+    table: KTable<'_, K, V>,
     key_serde: SharedSerde<K2>,
     f: impl Fn(&K, &V) -> (K2, V2) + Send + Sync + 'static,
-) -> KStream<'b, K2, Change<V2>> {
+) -> KStream<'_, K2, Change<V2>> {
     table.builder().want_old(table.changes.node, OldValues::Always);
     let regrouped = transform(table.changes, "regroup", move |record: Record<K, Change<V>>, outlet, core| {
         let Record { key, value: Change { old, new, .. }, timestamp, headers } = record;

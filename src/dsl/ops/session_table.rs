@@ -7,6 +7,7 @@ use std::ops::Range;
 use highwater_state::StoreId;
 use smallvec::SmallVec;
 
+use super::pending::Held;
 use super::session_choice::Bounds;
 use super::stored::{Header, Last};
 use super::table::{Policy, difference, keeps, policy};
@@ -159,7 +160,8 @@ impl<K: Data, A: Data> SessionTable<K, A> {
                 Ok(())
             }
             Policy::AtMostEvery(throttle) => {
-                let due_before = same.map(|index| Header::read(near.entry(index))).transpose()?.and_then(|(header, _)| header.due);
+                let due_before =
+                    same.map(|index| Header::read(near.entry(index))).transpose()?.and_then(|(header, _)| header.due);
                 if let Some(due) = header.due.filter(|due| due_before != Some(*due)) {
                     throttle.enqueue(due, [&scratch.key, &tail(true, new.bounds)]);
                 }
@@ -321,7 +323,7 @@ impl<K: Data, A: Data> SessionTable<K, A> {
     fn emit_leaving(&mut self, key: &[u8], bounds: Bounds, entry: &[u8], core: &mut TaskCore) -> Result<(), ProcessError> {
         match &mut self.policy {
             Policy::Commit(pending) => {
-                let Some(before) = pending.take([key, &tail(self.by_start, bounds)]) else { return Ok(()) };
+                let Some(Held(before)) = pending.take([key, &tail(self.by_start, bounds)]) else { return Ok(()) };
                 let before = before.and_then(<[u8]>::split_first_chunk::<8>).map(|(_, entry)| entry);
                 let Some((change, _)) = difference(before, Some(entry), &*self.value, self.sends_old, false)? else {
                     return Ok(());

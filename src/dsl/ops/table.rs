@@ -5,7 +5,7 @@
 use bytes::BufMut;
 use highwater_state::StoreId;
 
-use super::pending::Pending;
+use super::pending::{Held, Pending};
 use super::placing::Placing;
 use super::stored::{Header, Last};
 use super::throttle::{Keeps, MOST_AT_ONCE, Throttle, Until};
@@ -338,7 +338,7 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
         }
         // What was told last is what a change takes back; a row that is deleted may have changed unseen since.
         let last = if let Last::Value(last) = header.last { Some(last).filter(|_| self.sends_old) } else { None };
-        let old = last.or((header.deleted && header.emitted).then_some(payload));
+        let old = last.or(if header.deleted && header.emitted { Some(payload) } else { None });
         let old = old.map(|old| self.value.decode(old)).transpose()?;
         let new = if header.deleted { None } else { Some(self.value.decode(payload)?) };
         let change = if header.deleted && !header.emitted { Change::void() } else { Change::new(old, new) };
@@ -356,9 +356,8 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
     ) -> Result<(), ProcessError> {
         let (header, payload) = Header::read(entry)?;
         match &mut self.policy {
-            Policy::Update | Policy::Close => Ok(()),
             Policy::Commit(pending) => {
-                let Some(before) = pending.take([key, P::tail(place).as_ref()]) else { return Ok(()) };
+                let Some(Held(before)) = pending.take([key, P::tail(place).as_ref()]) else { return Ok(()) };
                 let change = difference(before, Some(entry), &*self.value, self.sends_old, self.skips == Skips::EqualRows)?;
                 let Some((change, timestamp)) = change else { return Ok(()) };
                 let key = self.placing.key(self.key.decode(key)?, place);
@@ -367,7 +366,7 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
             Policy::AtMostEvery(throttle) if throttle.is_waiting(&header, &core.times) => {
                 self.emit_entry(key, place, header, payload, core)
             }
-            Policy::AtMostEvery(_) => Ok(()),
+            Policy::AtMostEvery(_) | Policy::Update | Policy::Close => Ok(()),
         }
     }
 
@@ -426,11 +425,7 @@ pub(crate) fn difference<V>(
 }
 
 /// An entry that is what it was, for those who may have seen it otherwise in between.
-fn unchanged<V>(
-    now: Option<&[u8]>,
-    serde: &dyn Serde<V>,
-    sends_old: bool,
-) -> Result<(Change<V>, Timestamp), ProcessError> {
+fn unchanged<V>(now: Option<&[u8]>, serde: &dyn Serde<V>, sends_old: bool) -> Result<(Change<V>, Timestamp), ProcessError> {
     let Some((header, payload)) = now.map(Header::read).transpose()? else {
         return Ok((Change::void(), Timestamp::MIN));
     };

@@ -36,10 +36,10 @@ impl<K: Data, V: Data, F: Fn(&K, &V) -> bool> Forward<K, Change<V>> for Filter<F
 }
 
 /// A row that no longer passes is deleted; one that never passed is nothing.
-pub(crate) fn filter<'b, K: Data, V: Data>(
-    table: KTable<'b, K, V>,
+pub(crate) fn filter<K: Data, V: Data>(
+    table: KTable<'_, K, V>,
     keep: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
-) -> KTable<'b, K, V> {
+) -> KTable<'_, K, V> {
     let keep = Arc::new(keep);
     table.builder().want_old(table.changes.node, OldValues::Always);
     let passes = Arc::clone(&keep);
@@ -74,10 +74,10 @@ impl<K: Data, V: Data, V2: Data, F: Fn(&K, &V) -> V2> Forward<K, Change<V>> for 
     }
 }
 
-pub(crate) fn map_values<'b, K: Data, V: Data, V2: Data>(
-    table: KTable<'b, K, V>,
+pub(crate) fn map_values<K: Data, V: Data, V2: Data>(
+    table: KTable<'_, K, V>,
     f: impl Fn(&K, &V) -> V2 + Send + Sync + 'static,
-) -> KTable<'b, K, V2> {
+) -> KTable<'_, K, V2> {
     let f = Arc::new(f);
     let map = Arc::clone(&f);
     let view = table.builder().add(NodeSpec {
@@ -87,7 +87,8 @@ pub(crate) fn map_values<'b, K: Data, V: Data, V2: Data>(
         parents: vec![table.changes.node],
         stores: Vec::new(),
         instantiate: Arc::new(move |task, node| {
-            let operator = MapValues { map: Arc::clone(&map), maps_old: task.old_values(node).is_some(), outlet: task.outlet(node) };
+            let operator =
+                MapValues { map: Arc::clone(&map), maps_old: task.old_values(node).is_some(), outlet: task.outlet(node) };
             task.operator::<K, Change<V>>(node, operator);
             Ok(())
         }),
