@@ -16,9 +16,13 @@ use crate::error::Error;
 use crate::record::TaskId;
 
 mod connect;
+mod describe;
+mod diff;
 mod instantiate;
 
 pub(crate) use connect::connect;
+pub use describe::{Description, Format, NodeDescription, PartDescription, RepartitionDescription, StoreDescription};
+pub use diff::{Difference, Fate, Part, diff};
 pub use instantiate::{TaskBuilder, TaskContext};
 pub(crate) use instantiate::{instantiate, store_specs};
 

@@ -7,4 +7,5 @@ mod joins;
 mod rows;
 mod sessions;
 mod tables;
+mod topology;
 mod windows;
