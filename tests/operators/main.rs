@@ -4,8 +4,10 @@
 
 mod dedup;
 mod joins;
+mod processors;
 mod rows;
 mod sessions;
+mod stateless;
 mod tables;
 mod topology;
 mod windows;
