@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use highwater::dsl::{Emit, Materialized, Row, RowStamp, SessionWindows};
+use highwater::processor::ProcessError;
 use highwater::serde::{Decode, DefaultSerde, Encode, Serde, SerdeError, SharedSerde};
 use highwater::{StreamsBuilder, Timestamp, Topology, TopologyTestDriver};
 use proptest::prelude::*;
@@ -70,11 +71,17 @@ const PERIOD: Duration = Duration::from_secs(30);
 /// Values `x` are rows `key:x`; no value deletes.
 fn by_hand(emit: Emit) -> Topology {
     let builder = StreamsBuilder::new("rows");
-    builder
-        .stream::<String, Option<String>>("in")
+    let stream = builder.stream::<String, Option<String>>("in");
+    stream
         .map(|key, value| (key.clone(), value.map(|value| Line::new(&format!("{key}:{value}")))))
         .upsert_rows("rows", emit)
         .to("out");
+    // Rejects a record `bad` after everything else has been done with it.
+    let refuse = |_: &String, value: Option<String>| match value.as_deref() {
+        Some("bad") => Err(ProcessError::rejected("bad_value", "it is bad")),
+        _ => Ok(value),
+    };
+    stream.try_map_values(refuse).foreach(|_, _| ());
     builder.build().unwrap()
 }
 
@@ -227,6 +234,7 @@ proptest! {
                     driver.crash_and_restart();
                 }
                 2 | 3 => driver.advance_wall_clock(Duration::from_secs(11)),
+                4 => send(&mut driver, &key, Some("bad")),
                 _ => {}
             }
         }

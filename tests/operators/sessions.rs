@@ -5,7 +5,8 @@ use std::time::Duration;
 use highwater::dsl::{Emit, KTable, Materialized, SessionWindows, Windowed};
 use highwater::task::Outcome;
 use highwater::testing::header_texts;
-use highwater::{StreamsBuilder, Topology, TopologyTestDriver};
+use highwater::processor::ProcessError;
+use highwater::{KStream, StreamsBuilder, Topology, TopologyTestDriver};
 use proptest::prelude::*;
 
 const GAP: i64 = 10;
@@ -18,10 +19,20 @@ fn gap() -> SessionWindows {
 fn counts(windows: SessionWindows, emit: Emit) -> Topology {
     let builder = StreamsBuilder::new("visits");
     let store = Materialized::named("visits").emit(emit);
-    let table: KTable<'_, Windowed<String>, u64> =
-        builder.stream::<String, String>("in").group_by_key().windowed_by(windows).count(store);
+    let stream = builder.stream::<String, String>("in");
+    let table: KTable<'_, Windowed<String>, u64> = stream.group_by_key().windowed_by(windows).count(store);
     write(table);
+    refuse_bad(stream);
     builder.build().unwrap()
+}
+
+/// Rejects a record `bad` after everything else has been done with it.
+fn refuse_bad(stream: KStream<'_, String, String>) {
+    let refuse = |_: &String, value: String| match &*value {
+        "bad" => Err(ProcessError::rejected("bad_value", "it is bad")),
+        _ => Ok(value),
+    };
+    stream.try_map_values(refuse).foreach(|_, _| ());
 }
 
 fn write(table: KTable<'_, Windowed<String>, u64>) {
@@ -397,6 +408,7 @@ proptest! {
                     driver.crash_and_restart();
                 }
                 2 => driver.advance_wall_clock(Duration::from_secs(20)),
+                3 => driver.input("in").send(char::from(*key).to_string(), "bad".to_owned(), 149 - at),
                 _ => {}
             }
         }
@@ -411,6 +423,51 @@ proptest! {
         rows.sort_unstable();
         rows.retain(|(key, _)| !key.starts_with('z'));
         prop_assert_eq!(rows, oracle(&sends));
+    }
+}
+
+proptest! {
+    #[test]
+    fn sessions_counted_by_key_add_up_to_all_records(
+        sends in prop::collection::vec((prop::sample::select(vec!["a", "b"]), 0..150_i64), 1..40),
+        actions in prop::collection::vec(0..5_u8, 40),
+        policy in 0..3_usize,
+        by_start in prop::bool::ANY,
+    ) {
+        let emit = [Emit::Update, Emit::Commit, Emit::AtMostEvery(PERIOD)][policy];
+        let windows = gap().grace(Duration::from_millis(150));
+        let windows = if by_start { windows.identified_by_start() } else { windows };
+        let builder = StreamsBuilder::new("visits");
+        let stream = builder.stream::<String, String>("in");
+        stream
+            .group_by_key()
+            .windowed_by(windows)
+            .count(Materialized::named("visits").emit(emit))
+            .group_by(|window, count| (window.key.clone(), *count))
+            .aggregate("sums", || 0_u64, |_, count, sum| *sum += count, |_, count, sum| *sum -= count)
+            .to_stream()
+            .to("out");
+        refuse_bad(stream);
+        let mut driver = TopologyTestDriver::new(&builder.build().unwrap()).committing_by_hand();
+        for ((key, at), action) in sends.iter().zip(&actions) {
+            send(&mut driver, key, *at);
+            match action {
+                0 => driver.commit(),
+                1 => {
+                    driver.commit();
+                    driver.crash_and_restart();
+                }
+                2 => driver.advance_wall_clock(Duration::from_secs(20)),
+                3 => driver.input("in").send((*key).to_owned(), "bad".to_owned(), 149 - at),
+                _ => {}
+            }
+        }
+        driver.drain();
+        let told: std::collections::BTreeMap<String, Option<u64>> = driver.output("out").read_all().into_iter().collect();
+        for key in ["a", "b"] {
+            let count = sends.iter().filter(|(of, _)| *of == key).count() as u64;
+            prop_assert_eq!(told.get(key).copied().flatten().unwrap_or(0), count);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use highwater::dsl::{Emit, Materialized, TimeWindows};
+use highwater::processor::ProcessError;
 use highwater::task::Outcome;
 use highwater::testing::header_texts;
 use highwater::{StreamsBuilder, Topology, TopologyTestDriver};
@@ -17,8 +18,8 @@ fn hopping(size: u64, advance: u64, grace: u64) -> TimeWindows {
 /// Strings what comes together, from `0` on.
 fn strings(windows: TimeWindows, emit: Emit) -> Topology {
     let builder = StreamsBuilder::new("windows");
-    builder
-        .stream::<String, Option<String>>("in")
+    let stream = builder.stream::<String, Option<String>>("in");
+    stream
         .group_by_key()
         .windowed_by(windows)
         .aggregate(
@@ -32,6 +33,12 @@ fn strings(windows: TimeWindows, emit: Emit) -> Topology {
         .to_stream()
         .map(|window, string| (format!("{}[{},{})", window.key, window.start, window.end), string))
         .to("out");
+    // Rejects a record `bad` after everything else has been done with it.
+    let refuse = |_: &String, value: Option<String>| match value.as_deref() {
+        Some("bad") => Err(ProcessError::rejected("bad_value", "it is bad")),
+        _ => Ok(value),
+    };
+    stream.try_map_values(refuse).foreach(|_, _| ());
     builder.build().unwrap()
 }
 
@@ -287,6 +294,7 @@ proptest! {
                     driver.crash_and_restart();
                 }
                 2 => driver.advance_wall_clock(Duration::from_secs(20)),
+                3 => send(&mut driver, &char::from(*key).to_string(), "bad", 59 - at),
                 _ => {}
             }
         }

@@ -203,8 +203,13 @@ impl<K: Data, A: Data> SessionTable<K, A> {
 
     fn tell_vanished(&self, near: &Near, key: &K, vanished: &[usize], core: &mut TaskCore) -> Result<(), ProcessError> {
         for &index in vanished {
-            let (_, payload) = Header::read(near.entry(index))?;
-            let old = Some(self.value.decode(payload)?);
+            let (header, payload) = Header::read(near.entry(index))?;
+            // What was told last is what is taken back; the session may have changed unseen since.
+            let told = match (&self.policy, header.last) {
+                (Policy::AtMostEvery(throttle), Last::Value(last)) if throttle.is_waiting(&header, &core.times) => last,
+                _ => payload,
+            };
+            let old = Some(self.value.decode(told)?);
             self.emit(key.clone(), near.bounds[index], Change::new(old, None), core)?;
         }
         Ok(())
