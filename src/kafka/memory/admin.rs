@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use super::broker::{Broker, State, unknown};
 use super::consumer::stable_offsets;
-use super::faults::{Call, Gate};
+use super::faults::Call;
+use super::gate::Gate;
 use super::topic::Topic;
-use crate::kafka::{
-    Admin, CommittedOffset, Isolation, KafkaError, KafkaErrorKind, NewTopic, OFFSET_END, OffsetSpec, TopicDescription,
-};
+use crate::kafka::{Admin, CommittedOffset, KafkaError, KafkaErrorKind, NewTopic, OFFSET_END, OffsetSpec, TopicDescription};
 use crate::record::{Timestamp, TopicPartition};
 
 /// The client id of every administrator, by which faults find them.
@@ -63,11 +62,9 @@ impl State {
 
     fn delete_records(&mut self, partition: &TopicPartition, before: i64) -> Result<(), KafkaError> {
         let log = self.log_mut(partition)?;
-        // Kafka deletes up to the last stable offset at most.
-        let stable = log.bound(Isolation::ReadCommitted);
-        let before = if before == OFFSET_END { stable } else { before };
-        if !(0..=stable).contains(&before) {
-            let message = format!("cannot delete before offset {before} of {partition}, whose last stable one is {stable}");
+        let before = if before == OFFSET_END { log.end() } else { before };
+        if !(0..=log.end()).contains(&before) {
+            let message = format!("cannot delete before offset {before} of {partition}, which ends at {}", log.end());
             return Err(KafkaError::new(KafkaErrorKind::OffsetOutOfRange, message));
         }
         let freed = log.trim(before);

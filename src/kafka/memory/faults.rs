@@ -1,11 +1,12 @@
-//! Faults on order: which call of which client fails, and how; and a record of the calls. What a fault does to a client is
-//! carried out by the client's file; only the bookkeeping is here.
+//! Faults on order: which call of which client fails, and how; and a record of the calls. Only the
+//! bookkeeping is here: what becomes of a call is `gate`, what a lost answer means to a client is in that client's file.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::kafka::{KafkaError, KafkaErrorKind};
+use super::gate::Gate;
+use crate::kafka::KafkaErrorKind;
 use crate::time::Clock;
 
 /// A kind of call at the ports.
@@ -103,6 +104,20 @@ pub struct Step {
 }
 
 /// The faults of one cluster. Clones share.
+///
+/// ```
+/// use std::sync::Arc;
+/// use highwater::kafka::memory::{At, Call, Fault, MemoryCluster, MemorySettings};
+/// use highwater::kafka::{Kafka, KafkaErrorKind};
+/// use highwater::time::VirtualClock;
+///
+/// let cluster = MemoryCluster::new(Arc::new(VirtualClock::default()), MemorySettings::default());
+/// cluster.faults().inject(At::from(Call::Admin).number(2), Fault::Fail(KafkaErrorKind::Timeout));
+/// let mut admin = cluster.admin()?;
+/// let answers = [(); 3].map(|()| admin.brokers(std::time::Duration::ZERO).is_ok());
+/// assert_eq!(answers, [true, false, true]);
+/// # Ok::<(), highwater::kafka::KafkaError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     book: Arc<Mutex<Book>>,
@@ -204,10 +219,16 @@ impl Faults {
         let mut book = self.book();
         book.clients.retain(|(_, dead)| dead.strong_count() > 0);
         book.clients.push((client.to_owned(), Arc::downgrade(&dead)));
-        Gate { faults: self.clone(), client: client.to_owned(), clock, dead }
+        Gate::new(self.clone(), client, clock, dead)
     }
 
-    fn meet(&self, call: Call, client: &str) -> Option<Fault> {
+    /// Whether any call must be looked at.
+    pub(super) fn are_watched(&self) -> bool {
+        self.watched.load(Ordering::Acquire)
+    }
+
+    /// Notes a call, and tells the fault that was ordered for it.
+    pub(super) fn meet(&self, call: Call, client: &str) -> Option<Fault> {
         let mut book = self.book();
         if let Some(trace) = &mut book.trace {
             trace.push(Step { call, client: client.to_owned() });
@@ -229,85 +250,6 @@ impl Faults {
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What every call of a client passes first.
-#[derive(Debug)]
-pub(super) struct Gate {
-    faults: Faults,
-    client: String,
-    clock: Arc<dyn Clock>,
-    dead: Arc<AtomicBool>,
-}
-
-/// What is to go wrong after a call did its work, or while it does it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Twist {
-    Fail(KafkaErrorKind),
-    Doubtful,
-    HeldCopy,
-    Prepared,
-    HalfMarked,
-    Crash,
-}
-
-impl Gate {
-    /// Lets a call in, or fails it.
-    pub(super) fn enter(&self, call: Call) -> Result<Option<Twist>, KafkaError> {
-        if self.dead.load(Ordering::Acquire) {
-            return Err(self.died());
-        }
-        if !self.faults.watched.load(Ordering::Acquire) {
-            return Ok(None);
-        }
-        let twist = match self.faults.meet(call, &self.client) {
-            None => return Ok(None),
-            Some(Fault::Fail(kind)) => return Err(injected(kind, call)),
-            Some(Fault::Crash) => {
-                self.dead.store(true, Ordering::Release);
-                return Err(self.died());
-            }
-            Some(Fault::Delay(duration)) => {
-                self.clock.sleep(duration);
-                return Ok(None);
-            }
-            Some(Fault::FailAfterEffect(kind)) => Twist::Fail(kind),
-            Some(Fault::Doubtful) => Twist::Doubtful,
-            Some(Fault::HeldCopy) => Twist::HeldCopy,
-            Some(Fault::Prepared) => Twist::Prepared,
-            Some(Fault::HalfMarked) => Twist::HalfMarked,
-            Some(Fault::CrashAfterEffect) => Twist::Crash,
-        };
-        Ok(Some(twist))
-    }
-
-    /// Passes a call's result on, or what is left of it.
-    pub(super) fn leave<T>(&self, call: Call, twist: Option<Twist>, result: Result<T, KafkaError>) -> Result<T, KafkaError> {
-        let done = result?;
-        match twist {
-            None | Some(Twist::Doubtful | Twist::HeldCopy) => Ok(done),
-            Some(Twist::Fail(kind)) => Err(injected(kind, call)),
-            Some(Twist::Prepared | Twist::HalfMarked) => Err(injected(KafkaErrorKind::Timeout, call)),
-            Some(Twist::Crash) => {
-                self.dead.store(true, Ordering::Release);
-                Err(self.died())
-            }
-        }
-    }
-
-    /// A call to which nothing but these two ends happens.
-    pub(super) fn pass<T>(&self, call: Call, act: impl FnOnce() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
-        let twist = self.enter(call)?;
-        self.leave(call, twist, act())
-    }
-
-    fn died(&self) -> KafkaError {
-        KafkaError::new(KafkaErrorKind::Fatal, format!("client {} has crashed", self.client))
-    }
-}
-
-fn injected(kind: KafkaErrorKind, call: Call) -> KafkaError {
-    KafkaError::new(kind, format!("injected fault at {call:?}"))
 }
 
 #[cfg(test)]

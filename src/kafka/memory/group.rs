@@ -57,6 +57,15 @@ impl crate::kafka::GroupMetadata for MemberAt {
     }
 }
 
+/// How offsets arrive, which decides what a refusal means to the sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Commit {
+    /// By a producer.
+    InTransaction,
+    /// By the consumer itself.
+    Plain,
+}
+
 /// What a poll means to the group.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heartbeat {
@@ -189,11 +198,15 @@ impl Group {
 
     /// Whether offsets sent by this member at this generation may be taken. As with a real broker, which partitions they
     /// are of is not looked at.
-    pub(super) fn check(&self, sender: &MemberAt, refusal: KafkaErrorKind) -> Result<(), KafkaError> {
-        let refuse = |what: &str| Err(KafkaError::new(refusal, format!("{what} in group {}", sender.group)));
+    pub(super) fn check(&self, sender: &MemberAt, commit: Commit) -> Result<(), KafkaError> {
+        let kind = match commit {
+            Commit::InTransaction => KafkaErrorKind::Abortable,
+            Commit::Plain => KafkaErrorKind::Fenced,
+        };
+        let refuse = |what: &str| Err(KafkaError::new(kind, format!("{what} in group {}", sender.group)));
         let Some(id) = sender.member else {
-            // Offsets of nobody: fenced by nothing within a transaction, and otherwise only while there is no member.
-            let free = self.members.is_empty() || refusal == KafkaErrorKind::Abortable;
+            // Offsets of nobody: fenced by nothing within a transaction, and taken outside only while there is no member.
+            let free = self.members.is_empty() || commit == Commit::InTransaction;
             return if free { Ok(()) } else { refuse("unknown member") };
         };
         if self.members.contains_key(&id) {
@@ -338,13 +351,13 @@ mod tests {
         assert_eq!(poll(&mut group, 2, &topics, START), assigned(&[1]));
         assert_eq!(poll(&mut group, 1, &topics, START), assigned(&[0]));
         let sender = MemberAt { group: "g".into(), member: Some(MemberId(2)), instance: None, generation: group.generation() };
-        assert_eq!(group.check(&sender, KafkaErrorKind::Abortable), Ok(()));
+        assert_eq!(group.check(&sender, Commit::InTransaction), Ok(()));
         let late = START.plus(SESSION);
         group.heartbeat(MemberId(1), None, late.minus(Duration::from_millis(1)), &topics);
         group.expire_members(late, &topics);
         assert_eq!(poll(&mut group, 1, &topics, late), assigned(&[1]));
         assert_eq!(poll(&mut group, 2, &topics, late), Heartbeat::Removed);
-        assert_eq!(group.check(&sender, KafkaErrorKind::Abortable).unwrap_err().kind, KafkaErrorKind::Abortable);
+        assert_eq!(group.check(&sender, Commit::InTransaction).unwrap_err().kind, KafkaErrorKind::Abortable);
     }
 
     #[test]
@@ -358,6 +371,6 @@ mod tests {
         assert_eq!(poll(&mut group, 2, &topics, START), assigned(&[0, 1]));
         assert_eq!(group.generation(), 1, "nobody else noticed");
         assert_eq!(group.heartbeat(MemberId(1), Some("pod-0"), START, &topics), Heartbeat::Fenced);
-        assert_eq!(group.check(&old, KafkaErrorKind::Abortable).unwrap_err().kind, KafkaErrorKind::Fenced);
+        assert_eq!(group.check(&old, Commit::InTransaction).unwrap_err().kind, KafkaErrorKind::Fenced);
     }
 }

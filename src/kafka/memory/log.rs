@@ -91,7 +91,8 @@ impl Log {
     pub(super) fn bound(&self, isolation: Isolation) -> i64 {
         match isolation {
             Isolation::ReadUncommitted => self.end,
-            Isolation::ReadCommitted => self.open.values().min().copied().unwrap_or(self.end),
+            // Records can be deleted from under an open transaction.
+            Isolation::ReadCommitted => self.open.values().min().map_or(self.end, |first| self.start.max(*first)),
         }
     }
 
@@ -221,7 +222,11 @@ mod tests {
         assert_eq!((offsets.as_slice(), next), (&[0, 1][..], 2));
         assert_eq!(log.trim(2), 2 * size_bytes(&record("0")));
         assert_eq!((log.start(), log.end(), seen(&log, Isolation::ReadCommitted)), (2, 3, (vec![2], 3)));
+        log.append(Some(ProducerId(1)), NOW, record("open"));
+        log.append(None, NOW, record("4"));
+        log.trim(4);
+        assert_eq!(log.bound(Isolation::ReadCommitted), 4, "an open transaction that lost its records");
         log.trim(100);
-        assert_eq!((log.start(), log.bytes), (3, 0), "trimming stops at the end");
+        assert_eq!((log.start(), log.bytes), (5, 0), "trimming stops at the end");
     }
 }

@@ -11,8 +11,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::broker::Broker;
-use super::faults::{Call, Gate, Twist};
-use super::group::MemberAt;
+use super::faults::Call;
+use super::gate::{Gate, Twist};
+use super::group::{Commit, MemberAt};
 use super::transaction::{Identity, Outcome};
 use crate::kafka::{
     CommittedOffset, GroupMetadata, KafkaError, KafkaErrorKind, Outgoing, Producer, ProducerSettings, StoredRecord,
@@ -206,7 +207,7 @@ impl Producer for MemoryProducer {
             this.touched = true;
             let sent = this.broker.change(|state, now| {
                 state.transactions.open(writer, || now)?;
-                state.groups.entry(sender.group.clone()).or_default().check(sender, KafkaErrorKind::Abortable)?;
+                state.groups.entry(sender.group.clone()).or_default().check(sender, Commit::InTransaction)?;
                 state.transactions.add_offsets(writer, &sender.group, offsets, now)
             });
             sent.inspect_err(|error| this.stage = Stage::Spoilt(error.clone()))

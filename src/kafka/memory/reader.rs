@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::broker::Broker;
-use super::faults::{Call, Gate};
+use super::faults::Call;
 use super::fetcher::Fetcher;
+use super::gate::Gate;
 use crate::kafka::{Batch, Isolation, KafkaError, Reader, ReaderSettings, Slot};
 use crate::record::TopicPartition;
 

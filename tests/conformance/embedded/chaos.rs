@@ -100,12 +100,18 @@ impl Crowd {
     }
 }
 
+/// A producer, and what it has in an open transaction.
+struct Writer {
+    producer: Box<dyn Producer>,
+    open: Vec<String>,
+}
+
 /// Producers that write to one partition, and what they have committed.
 struct Writers {
     cluster: MemoryCluster,
     clock: Arc<VirtualClock>,
     topic: Arc<str>,
-    producers: [Option<(Box<dyn Producer>, Vec<String>)>; ACTORS],
+    by_actor: [Option<Writer>; ACTORS],
     committed: BTreeSet<String>,
     sent: usize,
 }
@@ -114,23 +120,24 @@ impl Writers {
     fn new() -> Self {
         let (cluster, clock) = frozen();
         let topic = Arc::from("t");
-        Self { cluster, clock, topic, producers: [const { None }; ACTORS], committed: BTreeSet::new(), sent: 0 }
+        Self { cluster, clock, topic, by_actor: [const { None }; ACTORS], committed: BTreeSet::new(), sent: 0 }
     }
 
     /// `Stop` commits, `Crash` aborts, `Evict` fences; a producer that fails is replaced.
     fn play(&mut self, event: &Event) {
         match *event {
             Event::Start(actor) => {
-                self.producers[actor] = Some((transactional(&self.cluster, &format!("id-{actor}")), Vec::new()));
+                self.by_actor[actor] =
+                    Some(Writer { producer: transactional(&self.cluster, &format!("id-{actor}")), open: Vec::new() });
             }
             Event::Step(actor) => {
-                if let Some((producer, open)) = &mut self.producers[actor] {
+                if let Some(Writer { producer, open }) = &mut self.by_actor[actor] {
                     let value = format!("{:04}", self.sent);
                     self.sent += 1;
                     let begun = if open.is_empty() { producer.begin() } else { Ok(()) };
                     match begun.and_then(|()| send(&mut **producer, &self.topic, 0, &value)) {
                         Ok(()) => open.push(value),
-                        Err(_) => self.producers[actor] = None,
+                        Err(_) => self.by_actor[actor] = None,
                     }
                 }
             }
@@ -142,12 +149,14 @@ impl Writers {
     }
 
     fn end(&mut self, actor: usize, commits: bool) {
-        let Some((producer, open)) = self.producers[actor].as_mut().filter(|(_, open)| !open.is_empty()) else { return };
+        let Some(Writer { producer, open }) = self.by_actor[actor].as_mut().filter(|writer| !writer.open.is_empty()) else {
+            return;
+        };
         let values = std::mem::take(open);
         match if commits { producer.commit(CALL) } else { producer.abort(CALL) } {
             Ok(()) if commits => self.committed.extend(values),
             Ok(()) => {}
-            Err(_) => self.producers[actor] = None,
+            Err(_) => self.by_actor[actor] = None,
         }
     }
 
