@@ -104,11 +104,7 @@ impl<'b, K: Data, V: Data> TimeWindowedKStream<'b, K, V> {
         self.aggregate(store, || 0, |_, _, count| *count += 1)
     }
 
-    fn aggregate_with<A: Data>(
-        self,
-        options: Materialized<K, A>,
-        aggregator: Aggregator<K, V, A>,
-    ) -> KTable<'b, Windowed<K>, A> {
+    fn aggregate_with<A: Data>(self, options: Materialized<K, A>, aggregator: Aggregator<K, V, A>) -> KTable<'b, Windowed<K>, A> {
         let stream = self.grouped.meeting(&options.name);
         ops::time_window::aggregate(stream, self.windows, options, aggregator)
     }

@@ -141,11 +141,12 @@ fn a_row_that_was_never_told_is_deleted_in_silence() {
         assert!(out(&mut driver).is_empty(), "{emit:?}");
         let mut left = 0;
         driver.each_state("rows", |state, store| {
-            state.scan(store, (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded), &mut |_, _| {
-                left += 1;
-                std::ops::ControlFlow::Continue(())
-            })
-            .unwrap();
+            state
+                .scan(store, (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded), &mut |_, _| {
+                    left += 1;
+                    std::ops::ControlFlow::Continue(())
+                })
+                .unwrap();
         });
         assert_eq!(left, 0, "{emit:?}: nothing is left of it");
     }

@@ -25,10 +25,7 @@ fn counts(windows: SessionWindows, emit: Emit) -> Topology {
 }
 
 fn write(table: KTable<'_, Windowed<String>, u64>) {
-    table
-        .to_stream()
-        .map(|window, count| (format!("{}@[{},{}]", window.key, window.start, window.end), count))
-        .to("out");
+    table.to_stream().map(|window, count| (format!("{}@[{},{}]", window.key, window.start, window.end), count)).to("out");
 }
 
 fn send(driver: &mut TopologyTestDriver, key: &str, at: i64) {
@@ -83,8 +80,7 @@ fn an_event_between_two_sessions_makes_them_one() {
 // covers: V-2.6-multiple
 #[test]
 fn a_commit_tells_the_last_state_and_nothing_of_what_came_and_went_in_it() {
-    let sends =
-        [("a", 0), ("b", 0), ("c", 0), ("d", 0), ("d", 5), ("a", 11), ("b", 11), ("a", 16), ("c", 16)];
+    let sends = [("a", 0), ("b", 0), ("c", 0), ("d", 0), ("d", 5), ("a", 11), ("b", 11), ("a", 16), ("c", 16)];
     let mut driver = TopologyTestDriver::new(&counts(gap(), Emit::Commit)).committing_by_hand();
     sends.iter().for_each(|(key, at)| send(&mut driver, key, *at));
     driver.commit();
@@ -112,7 +108,8 @@ fn an_event_behind_grace_and_gap_is_late_for_the_session_that_it_would_have_made
     assert_eq!(late(&driver, "beyond_grace"), 1);
     let letters = driver.output("late").read_raw();
     let headers = header_texts(&letters[0].record.headers);
-    let expected = [("reason", "beyond_grace"), ("late_by_ms", "11"), ("stream_time", "11"), ("window", "0/0"), ("topology", "visits")];
+    let expected =
+        [("reason", "beyond_grace"), ("late_by_ms", "11"), ("stream_time", "11"), ("window", "0/0"), ("topology", "visits")];
     assert_eq!(headers, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
     assert_eq!((letters.len(), letters[0].record.key.as_deref()), (1, Some(&b"other"[..])));
 }
@@ -355,9 +352,7 @@ fn oracle(sends: &[(u8, i64)]) -> Vec<(String, u64)> {
         let mut times: Vec<i64> = sends.iter().filter(|(of, _)| *of == key).map(|(_, at)| *at).collect();
         times.sort_unstable();
         let runs = times.chunk_by(|a, b| b - a <= GAP);
-        rows.extend(runs.map(|run| {
-            (format!("{}@[{},{}]", char::from(key), run[0], run[run.len() - 1]), run.len() as u64)
-        }));
+        rows.extend(runs.map(|run| (format!("{}@[{},{}]", char::from(key), run[0], run[run.len() - 1]), run.len() as u64)));
     }
     rows.sort_unstable();
     rows

@@ -41,10 +41,7 @@ impl<K, V, A> Aggregator<K, V, A> {
     }
 
     /// Of functions that see key and value.
-    pub(crate) fn of(
-        init: impl Fn() -> A + Send + Sync + 'static,
-        add: impl Fn(&K, &V, &mut A) + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) fn of(init: impl Fn() -> A + Send + Sync + 'static, add: impl Fn(&K, &V, &mut A) + Send + Sync + 'static) -> Self {
         Self::of_records(init, move |record, _, aggregate| add(&record.key, &record.value, aggregate))
     }
 }

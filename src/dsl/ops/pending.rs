@@ -59,7 +59,10 @@ impl Pending {
     }
 
     /// Calls with each place, what it held and when it was deleted, in order. The places stay until [`clear`](Self::clear).
-    pub(crate) fn each<E>(&self, mut call: impl FnMut(&[u8], Option<&[u8]>, Option<Timestamp>) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn each<E>(
+        &self,
+        mut call: impl FnMut(&[u8], Option<&[u8]>, Option<Timestamp>) -> Result<(), E>,
+    ) -> Result<(), E> {
         for entry in self.entries.iter().filter(|entry| !entry.is_taken) {
             let before = entry.before.clone().map(|before| &self.bytes[before]);
             call(&self.bytes[entry.place.clone()], before, entry.deleted_at)?;

@@ -18,12 +18,7 @@ pub(crate) trait Placing: Copy + Send + Sync + 'static {
     /// The key as it is emitted.
     type Key<K: Data>: Data;
 
-    fn get<'a>(
-        state: &'a TaskState,
-        store: StoreId,
-        key: &[u8],
-        place: Self::Place,
-    ) -> Result<Option<ValueRef<'a>>, StateError>;
+    fn get<'a>(state: &'a TaskState, store: StoreId, key: &[u8], place: Self::Place) -> Result<Option<ValueRef<'a>>, StateError>;
     fn put(state: &mut TaskState, store: StoreId, key: &[u8], place: Self::Place, value: &[u8]) -> Result<(), StateError>;
     fn delete(state: &mut TaskState, store: StoreId, key: &[u8], place: Self::Place) -> Result<(), StateError>;
     /// Visits all entries.

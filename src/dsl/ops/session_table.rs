@@ -159,7 +159,8 @@ impl<K: Data, A: Data> SessionTable<K, A> {
                 Ok(())
             }
             Policy::AtMostEvery(throttle) => {
-                let due_before = same.map(|index| Header::read(near.entry(index))).transpose()?.and_then(|(header, _)| header.due);
+                let due_before =
+                    same.map(|index| Header::read(near.entry(index))).transpose()?.and_then(|(header, _)| header.due);
                 if let Some(due) = header.due.filter(|due| due_before != Some(*due)) {
                     throttle.enqueue(due, [&scratch.key, &tail(true, new.bounds)]);
                 }

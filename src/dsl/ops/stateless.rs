@@ -122,7 +122,9 @@ pub(crate) fn peek<'b, K: Data, V: Data>(
 
 pub(crate) fn present<K: Data, V: Data>(stream: KStream<'_, K, Option<V>>) -> KStream<'_, K, V> {
     transform(stream, "present", |record: Record<K, Option<V>>, outlet, core| match record.value {
-        Some(value) => outlet.forward(Record { key: record.key, value, timestamp: record.timestamp, headers: record.headers }, core),
+        Some(value) => {
+            outlet.forward(Record { key: record.key, value, timestamp: record.timestamp, headers: record.headers }, core)
+        }
         None => {
             core.ruling.end_branch(NULL_VALUE);
             Ok(())

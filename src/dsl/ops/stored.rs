@@ -93,11 +93,8 @@ impl<'a> Header<'a> {
         };
         entry.advance(2);
         let timestamp = Timestamp::from_millis(entry.get_i64());
-        let due = if flags & HAS_DUE == 0 {
-            None
-        } else {
-            Some(Timestamp::from_millis(entry.try_get_i64().map_err(|_| damaged())?))
-        };
+        let due =
+            if flags & HAS_DUE == 0 { None } else { Some(Timestamp::from_millis(entry.try_get_i64().map_err(|_| damaged())?)) };
         let mut last = Last::Unknown;
         if flags & HAS_LAST != 0 {
             let length = entry.try_get_u32().map_err(|_| damaged())? as usize;
@@ -113,7 +110,10 @@ impl<'a> Header<'a> {
 
 #[cold]
 fn damaged() -> Error {
-    Error::new(ErrorKind::Internal, "an entry of a table's store cannot be read: it was written by another version, or is damaged")
+    Error::new(
+        ErrorKind::Internal,
+        "an entry of a table's store cannot be read: it was written by another version, or is damaged",
+    )
 }
 
 #[cfg(test)]

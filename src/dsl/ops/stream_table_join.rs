@@ -51,7 +51,10 @@ pub(crate) fn join<'b, K: Data, V: Data, V2: Data, O: Data>(
     }
     let view = builder.lookup::<K, V2>(table.changes.node);
     if view.is_none() {
-        builder.refuse(format!("`{}` is a table of windows, which cannot be joined to a stream", builder.name_of(table.changes.node)));
+        builder.refuse(format!(
+            "`{}` is a table of windows, which cannot be joined to a stream",
+            builder.name_of(table.changes.node)
+        ));
     }
     let (stores, view) = view.unzip();
     let pair: PairOf<K, V, V2, O> = Arc::new(pair);

@@ -269,7 +269,9 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
                 self.before.extend_from_slice(&entry);
             }
             let now = (!self.before.is_empty()).then_some(&*self.before);
-            let Some((change, timestamp)) = difference(before, now, &*self.value, self.sends_old, self.skips == Skips::EqualRows)? else {
+            let Some((change, timestamp)) =
+                difference(before, now, &*self.value, self.sends_old, self.skips == Skips::EqualRows)?
+            else {
                 return Ok(());
             };
             let key = self.placing.key(self.key.decode(key)?, place);

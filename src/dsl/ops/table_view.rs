@@ -63,7 +63,8 @@ pub(crate) fn map_values<'b, K: Data, V: Data, V2: Data>(
         parents: vec![table.changes.node],
         stores: Vec::new(),
         instantiate: Arc::new(move |task, node| {
-            let operator = MapValues { map: Arc::clone(&map), maps_old: task.old_values(node).is_some(), outlet: task.outlet(node) };
+            let operator =
+                MapValues { map: Arc::clone(&map), maps_old: task.old_values(node).is_some(), outlet: task.outlet(node) };
             task.operator::<K, Change<V>>(node, operator);
             Ok(())
         }),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rdkafka::bindings::{self, rd_kafka_resp_err_t as Code, rd_kafka_t, rd_kafka_topic_partition_list_t};
 
-use super::admin::offsets::group_offsets;
+use super::admin::offsets::{Pending, group_offsets};
 use super::config::Settings;
 use super::context::Context;
 use super::deadline::Deadline;
@@ -159,7 +159,7 @@ impl Consumer for RdConsumer {
         partitions: &[TopicPartition],
         timeout: Duration,
     ) -> Result<Vec<Option<CommittedOffset>>, KafkaError> {
-        group_offsets(self.fetcher.client(), &self.group_id, partitions, timeout)
+        group_offsets(self.fetcher.client(), &self.group_id, partitions, Pending::Await, timeout)
     }
 
     fn commit(&mut self, offsets: &[(TopicPartition, CommittedOffset)], timeout: Duration) -> Result<(), KafkaError> {
