@@ -14,7 +14,9 @@ use super::settings::ProcessingGuarantee;
 use super::status::{TaskPhase, TaskStatus};
 use super::tasks::{RestoringTask, RunningTask, Tasks};
 use crate::error::{Error, ErrorKind};
-use crate::kafka::{Batch, Consumer, ConsumerSettings, Isolation, KafkaError, KafkaErrorKind, Producer, ProducerSettings, Rebalance};
+use crate::kafka::{
+    Batch, Consumer, ConsumerSettings, Isolation, KafkaError, KafkaErrorKind, Producer, ProducerSettings, Rebalance,
+};
 use crate::record::{TaskId, Timestamp, millis};
 use crate::task::inputs::{Idling, InputQueue};
 
