@@ -118,6 +118,7 @@ impl Task {
                 scratch: Scratch::default(),
                 stream_time: Timestamp::MIN,
                 commit_requested: false,
+                late_windows: 0,
             },
         };
         task.open(settings.epoch)?;

@@ -86,6 +86,15 @@ pub(crate) enum Role {
     Sink(TopicName),
 }
 
+/// Which old values are told behind a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum OldValues {
+    /// Those of rows that are deleted, which every kept table tells anyway.
+    OfDeletions,
+    /// With every change.
+    Always,
+}
+
 /// Makes a node's operator in a task.
 pub(crate) type Instantiate = Arc<dyn Fn(&mut TaskBuilder<'_>, NodeId) -> Result<(), Error> + Send + Sync>;
 
@@ -152,10 +161,14 @@ pub(crate) struct Graph {
     pub(crate) subtopologies: Vec<SubTopology>,
     /// Partition counts of repartition topics, where the author gave them.
     pub(crate) repartitions: BTreeMap<Arc<str>, Option<i32>>,
+    /// Topics that must have equally many partitions.
+    pub(crate) equal_partitions: Vec<(Arc<str>, Arc<str>)>,
     pub(crate) dead_letters: Option<Arc<str>>,
     pub(crate) late_topics: Vec<Arc<str>>,
     pub(crate) books: Option<crate::task::books::Books>,
     pub(crate) version: Arc<str>,
+    /// Tables whose changes must tell the old value, because somebody behind them needs it.
+    pub(crate) old_wanted: BTreeMap<NodeId, OldValues>,
     /// Why it cannot be built, as found while it was recorded.
     pub(crate) refusals: Vec<String>,
 }

@@ -271,10 +271,10 @@ fn open(shared: &Shared, task: &TaskId, dir: &std::path::Path) -> Result<TaskSta
     let specs = store_specs(&shared.topology.0, part);
     let limits = &shared.settings.limits;
     let options = OpenOptions {
-        now_ms: shared.clock.now().as_millis(),
         max_age_ms: millis(shared.settings.state_max_age),
         dedup_front_bytes: limits.dedup_front_bytes,
         clean_cache_bytes: limits.clean_cache_bytes,
+        ..OpenOptions::at(shared.clock.now().as_millis())
     };
     let first = TaskState::open(dir, &specs, &shared.resources, &options);
     let reason = match first {

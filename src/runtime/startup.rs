@@ -130,6 +130,7 @@ pub(crate) fn prepare(topology: &Topology, settings: &Settings, kafka: &dyn Kafk
     let application = settings.application(topology);
     let mut admin = kafka.admin()?;
     let mut counts = external_topics(topology, settings, &mut *admin)?;
+    check_equal_partitions(topology, &counts)?;
     let internal = internal_topics(topology, settings, |name| counts.get(name).copied())?;
     let log_ids = ensure(&internal, settings, &mut *admin)?;
     counts.extend(internal.iter().map(|topic| (topic.name.clone(), topic.partitions)));
@@ -152,6 +153,21 @@ fn external_topics(topology: &Topology, settings: &Settings, admin: &mut dyn Adm
         return Err(Error::config(format!("topics {} do not exist: {}", missing.join(", "), settings.create_topics_hint)));
     }
     Ok(found.into_iter().flatten().map(|topic| (topic.name.to_string(), topic.partitions)).collect())
+}
+
+/// Topics whose records stay in their partitions need equally many.
+fn check_equal_partitions(topology: &Topology, counts: &BTreeMap<String, i32>) -> Result<(), Error> {
+    for (one, other) in &topology.0.equal_partitions {
+        let (has, needs) = (counts.get(&**other), counts.get(&**one));
+        if has != needs {
+            return Err(Error::config(format!(
+                "topics `{one}` and `{other}` need equally many partitions, but have {} and {}: recreate one of them",
+                needs.copied().unwrap_or_default(),
+                has.copied().unwrap_or_default()
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn cluster_error(error: crate::kafka::KafkaError, settings: &Settings) -> Error {

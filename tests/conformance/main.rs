@@ -62,7 +62,7 @@ cases! {
         a_newer_producer_fences_the_older_and_aborts_its_transaction,
         positions_commit_with_the_outputs_or_not_at_all,
         committed_positions_are_stable,
-        empty_transactions_end_either_way,
+        an_empty_transaction_commits_without_a_trace,
         acknowledged_positions_never_overtake_the_log,
         a_clean_commit_is_not_doubtful;
     groups:

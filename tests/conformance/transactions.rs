@@ -103,7 +103,7 @@ pub(crate) fn committed_positions_are_stable(kafka: &dyn Kafka, unique: &str) {
     assert_eq!(member.consumer.committed(&partition(1), CALL).unwrap(), [None]);
 }
 
-pub(crate) fn empty_transactions_end_either_way(kafka: &dyn Kafka, unique: &str) {
+pub(crate) fn an_empty_transaction_commits_without_a_trace(kafka: &dyn Kafka, unique: &str) {
     let topic = create(kafka, unique, 1, &[]);
     let mut producer = transactional(kafka, unique);
     producer.begin().unwrap();

@@ -1,19 +1,25 @@
-//! Repartition: a sink to an internal topic and the source behind it, so that equal keys meet.
+//! Repartition: sinks to an internal topic and the source behind it, so that equal keys meet.
 
 use super::sink::{Encoding, sink};
 use super::source::{Decoding, source};
+use crate::dsl::builder::StreamsBuilder;
 use crate::dsl::kstream::KStream;
 use crate::dsl::options::Repartitioned;
 use crate::serde::Data;
 use crate::topology::{OffsetReset, SourceSpec, TopicName};
 
-pub(crate) fn repartition<'b, K: Data, V: Data>(stream: KStream<'b, K, V>, options: Repartitioned<K, V>) -> KStream<'b, K, V> {
-    let builder = stream.builder;
+pub(crate) fn repartition<'b, K: Data, V: Data>(
+    builder: &'b StreamsBuilder,
+    streams: impl IntoIterator<Item = KStream<'b, K, V>>,
+    options: Repartitioned<K, V>,
+) -> KStream<'b, K, V> {
     let name = builder.declare_repartition(&options.name, options.partitions);
     let topic = TopicName::Repartition(name);
     let encoding = Encoding { key: options.key.clone(), value: options.value.clone(), partitioner: None, carries_origin: true };
-    sink(stream, topic.clone(), encoding);
+    for stream in streams {
+        sink(stream, topic.clone(), encoding.clone());
+    }
     let decoding = Decoding { key: options.key, value: options.value, extractor: None, internal: true };
     let spec = SourceSpec { topic, reset: OffsetReset::Earliest, lead: options.lead, subtopology: None };
-    source(builder, options.name.to_string(), spec, decoding)
+    source(builder, format!("{}-repartition", options.name), spec, decoding)
 }

@@ -197,3 +197,15 @@ fn a_delay_passes_on_the_clusters_clock() {
     commit_values(&mut *producer, &Arc::from("t"), &["0"]);
     assert_eq!(clock.now(), before.plus(CALL));
 }
+
+#[test]
+fn an_empty_transaction_aborts_without_a_trace() {
+    let (cluster, _) = frozen();
+    let mut producer = transactional(&cluster, "id");
+    for _ in 0..2 {
+        producer.begin().unwrap();
+        producer.abort(CALL).unwrap();
+    }
+    commit_values(&mut *producer, &Arc::from("t"), &["0"]);
+    assert_eq!((committed(&cluster, "t"), cluster.end_offset("t", 0).unwrap()), (vec!["0".to_owned()], 2));
+}
