@@ -82,6 +82,17 @@ impl Error {
         self
     }
 
+    /// The same error; if it says that local state is corrupt and not whose, it is this task's.
+    #[must_use]
+    pub(crate) fn of_task(mut self, task: &TaskId) -> Self {
+        if let ErrorKind::Corrupted(tasks) = &mut self.0.kind
+            && tasks.is_empty()
+        {
+            tasks.push(task.clone());
+        }
+        self
+    }
+
     /// The same error with its cause.
     #[must_use]
     pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -119,6 +130,12 @@ impl From<KafkaError> for Error {
 impl From<highwater_state::StateError> for Error {
     #[cold]
     fn from(error: highwater_state::StateError) -> Self {
-        Self::new(ErrorKind::Internal, format!("local state: {error}")).caused_by(error)
+        use highwater_state::StateError;
+        let kind = match error {
+            StateError::Corrupt(_) => ErrorKind::Corrupted(Vec::new()),
+            StateError::Io(_) => ErrorKind::Unavailable,
+            _ => ErrorKind::Internal,
+        };
+        Self::new(kind, format!("local state: {error}")).caused_by(error)
     }
 }

@@ -45,7 +45,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::record::{Headers, Record, Timestamp};
 use crate::serde::{Data, SerdeError};
 use crate::task::TaskCore;
@@ -68,7 +68,8 @@ pub enum ProcessError {
         /// What is wrong, for a person.
         error: String,
     },
-    /// The engine or its surroundings are at fault: the transaction is given up.
+    /// The engine or its surroundings are at fault. If they are [unavailable](ErrorKind::Unavailable) the record waits, and its
+    /// task with it, and is tried again; otherwise the transaction is given up.
     Fatal(Error),
 }
 
@@ -92,6 +93,9 @@ impl std::error::Error for ProcessError {}
 
 impl From<SerdeError> for ProcessError {
     fn from(error: SerdeError) -> Self {
+        if error.is_retriable() {
+            return Self::Fatal(Error::new(ErrorKind::Unavailable, error.message));
+        }
         Self::Rejected { reason: error.reason, error: error.message }
     }
 }

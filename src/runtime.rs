@@ -100,7 +100,7 @@ impl KafkaStreams {
         let resources = resources.unwrap_or_else(|| settings.limits.state_resources());
         let trimmer = Trimmer::spawn(Arc::clone(&kafka), settings.request_timeout)?;
         let shared = Arc::new(Shared {
-            status: StatusBoard::new(&settings.application(&topology)),
+            status: StatusBoard::new(&settings.application(&topology), settings.threads),
             topology,
             settings,
             kafka,

@@ -63,6 +63,8 @@ pub(crate) struct Task {
     changelogs: Vec<Arc<str>>,
     /// Whether anything has happened since the last commit.
     touched: bool,
+    /// Stream time before the record at hand, which comes back if the record does not count.
+    stream_time_before: Timestamp,
 }
 
 impl std::fmt::Debug for Task {
@@ -96,6 +98,7 @@ impl Task {
             ledger: Ledger::new(books, book_partitions),
             changelogs: changelog_topics(topology, &id.subtopology, &settings.application).into_iter().map(Arc::from).collect(),
             touched: false,
+            stream_time_before: Timestamp::MIN,
             core: TaskCore {
                 id,
                 state,
@@ -115,6 +118,7 @@ impl Task {
                 scratch: Scratch::default(),
                 stream_time: Timestamp::MIN,
                 commit_requested: false,
+                late_windows: 0,
             },
         };
         task.open(settings.epoch)?;
@@ -122,13 +126,17 @@ impl Task {
     }
 
     fn open(&mut self, epoch: i64) -> Result<(), Error> {
+        self.load_own_state(epoch).map_err(|error| error.of_task(&self.core.id))?;
+        self.each_lifecycle(|lifecycle, core| lifecycle.opened(core))
+    }
+
+    fn load_own_state(&mut self, epoch: i64) -> Result<(), Error> {
         let Self { core, ledger, .. } = self;
         core.times.load(&core.state, core.meta)?;
         let counter = core.state.get(core.meta, COUNTER_KEY)?.and_then(|bytes| <[u8; 8]>::try_from(&*bytes).ok());
         core.versions = RowVersions::new(epoch, counter.map_or(0, i64::from_be_bytes));
         core.stream_time = core.times.greatest().unwrap_or(Timestamp::MIN);
-        ledger.load(&core.state, core.meta)?;
-        self.each_lifecycle(|lifecycle, core| lifecycle.opened(core))
+        ledger.load(&core.state, core.meta)
     }
 
     pub(crate) fn id(&self) -> &TaskId {
@@ -161,7 +169,6 @@ impl Task {
         match self.inputs.load(index) {
             Ok(()) => Ok(()),
             Err((record, error)) => {
-                self.touched = true;
                 self.begin(index, record);
                 self.conclude(index, Err(error))
             }
@@ -169,15 +176,13 @@ impl Task {
     }
 
     fn process(&mut self, index: usize) -> Result<(), Error> {
-        self.touched = true;
         let (record, timestamp) = self.inputs.take_loaded(index);
         self.begin(index, record);
         self.core.stream_time = self.core.stream_time.max(timestamp);
         let Self { inputs, core, .. } = self;
         let entry = inputs.entry(index);
         let result = catch_unwind(AssertUnwindSafe(|| entry.fire(core)));
-        let result = result.unwrap_or_else(|panic| Err(ProcessError::rejected(PANIC_REASON, panic_message(&*panic))));
-        self.conclude(index, result)
+        self.conclude(index, result.unwrap_or_else(|panic| Err(panicked(&*panic))))
     }
 
     fn begin(&mut self, index: usize, record: FetchedRecord) {
@@ -185,6 +190,7 @@ impl Task {
         let origin = Origin::of(&record, &input.partition, input.internal);
         self.core.input = Some(Input { record, source: input.partition.clone(), origin });
         self.core.ruling = verdict::Ruling::default();
+        self.stream_time_before = self.core.stream_time;
         self.core.state.begin_record();
         self.core.times.begin_record();
         self.core.outbox.begin_record();
@@ -202,8 +208,15 @@ impl Task {
                 core.state.rollback_record();
                 core.times.rollback_record();
                 core.outbox.rollback_record();
+                core.stream_time = self.stream_time_before;
                 match error {
-                    ProcessError::Fatal(error) => return Err(error.context(format_args!("task {}", core.id))),
+                    ProcessError::Fatal(error) if *error.kind() == ErrorKind::Unavailable => {
+                        self.park(index, &error);
+                        return Ok(());
+                    }
+                    ProcessError::Fatal(error) => {
+                        return Err(error.of_task(&core.id).context(format_args!("task {}", core.id)));
+                    }
                     ProcessError::Rejected { reason, error } => {
                         core.stage_dead_letter(reason, &error);
                         Verdict { outcome: Outcome::DeadLettered, reason }
@@ -211,12 +224,20 @@ impl Task {
                 }
             }
         };
+        self.touched = true;
         let input = core.input.take().expect("a record was begun");
         if !self.inputs.queue(index).internal {
             self.ledger.count(&input.origin, verdict);
         }
         self.inputs.advance(index, input.record.offset + 1);
         Ok(())
+    }
+
+    /// The record says nothing wrong, but what it needs does not answer: it waits, and its task with it.
+    fn park(&mut self, index: usize, error: &Error) {
+        let input = self.core.input.take().expect("a record was begun");
+        tracing::warn!(task = %self.core.id, from = %input.source, offset = input.record.offset, %error, "a record waits");
+        self.inputs.park(index, input.record, error.to_string(), self.core.now);
     }
 
     /// Lets time pass: punctuations and held-back emissions that are due.
@@ -233,8 +254,7 @@ impl Task {
     /// The input has ended: emits what is held back, the books included.
     pub(crate) fn drain(&mut self) -> Result<(), Error> {
         self.each_lifecycle(|lifecycle, core| lifecycle.drain(core))?;
-        self.ledger.store(&mut self.core.state, self.core.meta)?;
-        self.write_books(true)
+        self.close_books(true)
     }
 
     /// Whether there is anything to commit.
@@ -245,12 +265,12 @@ impl Task {
     /// Step 1 and 2 of a commit: emits what is held back until now, closes the books, and stages the changelog.
     pub(crate) fn prepare_commit(&mut self) -> Result<(), Error> {
         self.each_lifecycle(|lifecycle, core| lifecycle.before_commit(core))?;
-        self.ledger.store(&mut self.core.state, self.core.meta)?;
-        self.write_books(false)?;
-        self.stage_changelog()
+        self.close_books(false)?;
+        self.stage_changelog().map_err(|error| error.of_task(&self.core.id))
     }
 
-    fn write_books(&mut self, at_once: bool) -> Result<(), Error> {
+    fn close_books(&mut self, at_once: bool) -> Result<(), Error> {
+        self.ledger.store(&mut self.core.state, self.core.meta).map_err(|error| error.of_task(&self.core.id))?;
         books::write(&mut self.ledger, &mut self.core, at_once).map_err(|error| lifecycle_error(&self.core.id, error))
     }
 
@@ -289,7 +309,7 @@ impl Task {
 
     /// Step 6 of a commit: the transaction is acknowledged, so state and positions reach the store in one batch.
     pub(crate) fn apply(&mut self, logs: &[(StoreId, LogPosition)], now: Timestamp) -> Result<(), Error> {
-        self.core.state.apply(logs, now.as_millis())?;
+        self.core.state.apply(logs, now.as_millis()).map_err(|error| Error::from(error).of_task(&self.core.id))?;
         self.committed();
         Ok(())
     }
@@ -316,7 +336,9 @@ impl Task {
         mut call: impl FnMut(&mut dyn edge::Lifecycle, &mut TaskCore) -> Result<(), ProcessError>,
     ) -> Result<(), Error> {
         for lifecycle in &self.lifecycles {
-            call(&mut *lifecycle.borrow_mut(), &mut self.core).map_err(|error| lifecycle_error(&self.core.id, error))?;
+            let core = &mut self.core;
+            let called = catch_unwind(AssertUnwindSafe(|| call(&mut *lifecycle.borrow_mut(), core)));
+            called.unwrap_or_else(|panic| Err(panicked(&*panic))).map_err(|error| lifecycle_error(&self.core.id, error))?;
         }
         Ok(())
     }
@@ -325,7 +347,7 @@ impl Task {
 /// Outside a record there is no dead letter to write: what is wrong is the program or its surroundings.
 fn lifecycle_error(id: &TaskId, error: ProcessError) -> Error {
     match error {
-        ProcessError::Fatal(error) => error.context(format_args!("task {id}")),
+        ProcessError::Fatal(error) => error.of_task(id).context(format_args!("task {id}")),
         ProcessError::Rejected { reason, error } => Error::new(
             ErrorKind::Internal,
             format!("task {id}: an emission that no record stands for was rejected ({reason}): {error}"),
@@ -333,7 +355,8 @@ fn lifecycle_error(id: &TaskId, error: ProcessError) -> Error {
     }
 }
 
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("processing panicked: {}", text.as_deref().unwrap_or("no message"))
+/// The author's code panicked on a record.
+fn panicked(panic: &(dyn std::any::Any + Send)) -> ProcessError {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|text| &**text));
+    ProcessError::rejected(PANIC_REASON, format!("processing panicked: {}", text.unwrap_or("no message")))
 }

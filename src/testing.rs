@@ -122,6 +122,11 @@ impl TopologyTestDriver {
         &self.counts
     }
 
+    /// How many windows a record came too late for, since the tasks were made.
+    pub fn late_windows(&self) -> u64 {
+        self.tasks.values().map(|task| task.core.late_windows).sum()
+    }
+
     /// Lets wall-clock time pass.
     pub fn advance_wall_clock(&mut self, by: Duration) {
         self.settings.now = self.settings.now.plus(by);
@@ -139,8 +144,15 @@ impl TopologyTestDriver {
         self.commit_if_each();
     }
 
-    /// Commits all tasks.
+    /// Commits all tasks, and again while what a commit emits comes back in through a repartition topic.
     pub fn commit(&mut self) {
+        self.commit_once();
+        while self.tasks.values().any(Task::is_dirty) {
+            self.commit_once();
+        }
+    }
+
+    fn commit_once(&mut self) {
         self.each_task(Task::prepare_commit);
         self.settle();
         for task in self.tasks.values_mut() {
@@ -155,9 +167,15 @@ impl TopologyTestDriver {
 
     /// Ends the input: everything held back comes out.
     pub fn drain(&mut self) {
-        self.each_task(Task::drain);
-        self.settle();
-        self.commit();
+        loop {
+            self.each_task(Task::drain);
+            let is_over = !self.tasks.values().any(Task::is_dirty);
+            self.settle();
+            self.commit();
+            if is_over {
+                return;
+            }
+        }
     }
 
     /// Closes all tasks without a commit and makes them anew from their committed state, as after a crash.

@@ -86,6 +86,15 @@ pub(crate) enum Role {
     Sink(TopicName),
 }
 
+/// Which old values are told behind a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum OldValues {
+    /// Those of rows that are deleted, which every kept table tells anyway.
+    OfDeletions,
+    /// With every change.
+    Always,
+}
+
 /// Makes a node's operator in a task.
 pub(crate) type Instantiate = Arc<dyn Fn(&mut TaskBuilder<'_>, NodeId) -> Result<(), Error> + Send + Sync>;
 
@@ -158,6 +167,8 @@ pub(crate) struct Graph {
     pub(crate) late_topics: Vec<Arc<str>>,
     pub(crate) books: Option<crate::task::books::Books>,
     pub(crate) version: Arc<str>,
+    /// Tables whose changes must tell the old value, because somebody behind them needs it.
+    pub(crate) old_wanted: BTreeMap<NodeId, OldValues>,
     /// Why it cannot be built, as found while it was recorded.
     pub(crate) refusals: Vec<String>,
 }

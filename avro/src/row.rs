@@ -1,6 +1,8 @@
 //! What all curated rows have in common: a key, a version, a time of writing, and how a row says that its key is no more.
 //! Not who counts the versions: that is the sink's store.
 
+use highwater::dsl::{Row, RowStamp};
+
 use crate::catalogue::TopicRecord;
 use crate::{
     CustomerKey, CustomerRow, CustomerVersion, CustomerVersionKey, OrderFact, OrderFactKey, QualityKey, QualityRow, SessionKey,
@@ -92,6 +94,21 @@ macro_rules! rows {
             fn delete(&mut self) {
                 self.is_deleted = true;
                 self.erase();
+            }
+        }
+
+        impl Row for $row {
+            type Key = $key;
+
+            fn key(&self) -> $key {
+                TopicRow::key(self)
+            }
+
+            fn stamp(&mut self, stamp: RowStamp) {
+                TopicRow::stamp(self, stamp.row_version, stamp.processed_at.as_millis().saturating_mul(1_000));
+                if stamp.is_deleted {
+                    self.delete();
+                }
             }
         }
     )*};

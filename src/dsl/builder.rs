@@ -1,13 +1,19 @@
 //! The recorded graph, and the entry points that begin a stream.
 
+use std::any::Any;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_state::StoreKind;
 
+use super::emit::Emit;
 use super::kstream::KStream;
+use super::ktable::KTable;
+use super::lookup::MakeLookup;
+use super::materialized::Materialized;
 use super::ops;
 use super::options::{Consumed, Repartitioned};
 use crate::error::Error;
@@ -15,7 +21,10 @@ use crate::kafka::partition_for_key;
 use crate::processor::KvHandle;
 use crate::serde::{Data, DefaultSerde, SharedSerde};
 use crate::task::books::{BookEntry, Books, RETENTION, WRITE_EVERY};
-use crate::topology::{Graph, Instantiate, Node, NodeId, Role, StoreDecl, StoreRef, Topology, connect};
+use crate::topology::{Graph, Instantiate, Node, NodeId, OldValues, Role, StoreDecl, StoreRef, Topology, connect};
+
+/// The operators of tables that keep nothing: their changes are those of the table before them.
+const PASSING_TABLES: [&str; 2] = ["table_filter", "table_map_values"];
 
 /// Records a topology.
 ///
@@ -30,6 +39,8 @@ use crate::topology::{Graph, Instantiate, Node, NodeId, Role, StoreDecl, StoreRe
 #[derive(Debug)]
 pub struct StreamsBuilder {
     graph: RefCell<Graph>,
+    /// Of tables that can be looked into, by node: the stores to be opened and a [`MakeLookup`] of the table's types.
+    lookups: RefCell<BTreeMap<NodeId, (Vec<StoreRef>, Box<dyn Any>)>>,
 }
 
 /// A node to be recorded.
@@ -47,7 +58,7 @@ impl StreamsBuilder {
     /// Begins a topology. Its name becomes part of the consumer group, the internal topics and the state directory.
     pub fn new(name: &str) -> Self {
         let graph = Graph { name: Arc::from(name), version: Arc::from(env!("CARGO_PKG_VERSION")), ..Graph::default() };
-        Self { graph: RefCell::new(graph) }
+        Self { graph: RefCell::new(graph), lookups: RefCell::default() }
     }
 
     /// States the program's version, which dead letters carry. By default the engine's.
@@ -58,6 +69,27 @@ impl StreamsBuilder {
     /// Reads a topic.
     pub fn stream<K: Data, V: Data>(&self, source: impl Into<Consumed<K, V>>) -> KStream<'_, K, V> {
         ops::source::stream(self, source.into())
+    }
+
+    /// Reads a topic as a table: the last record of each key, in the order of arrival; one without a value deletes.
+    ///
+    /// ```
+    /// use highwater::{StreamsBuilder, TopologyTestDriver};
+    ///
+    /// let builder = StreamsBuilder::new("names");
+    /// builder.table::<String, String>("customers", "customers").map_values(|_, name| name.to_uppercase()).to_stream().to("names");
+    /// let mut driver = TopologyTestDriver::new(&builder.build().unwrap());
+    /// driver.input("customers").send("7".to_owned(), "ada".to_owned(), 0);
+    /// driver.input("customers").send("7".to_owned(), None::<String>, 1);
+    /// let names: Vec<(String, Option<String>)> = driver.output("names").read_all();
+    /// assert_eq!(names, [("7".to_owned(), Some("ADA".to_owned())), ("7".to_owned(), None)]);
+    /// ```
+    pub fn table<K: Data, V: Data>(
+        &self,
+        source: impl Into<Consumed<K, V>>,
+        store: impl Into<Materialized<K, V>>,
+    ) -> KTable<'_, K, V> {
+        ops::source::table(self, source.into(), store.into())
     }
 
     /// Sends the records of several streams through one topic, so that equal keys meet, whichever stream they come from.
@@ -183,6 +215,41 @@ impl StreamsBuilder {
     /// Notes why the graph cannot be built; [`build`](Self::build) reports the first.
     pub(crate) fn refuse(&self, why: String) {
         self.graph.borrow_mut().refusals.push(why);
+    }
+
+    /// A table without windows cannot wait for them to close.
+    pub(crate) fn refuse_close<K, V>(&self, options: &Materialized<K, V>) {
+        if options.emit == Emit::Close {
+            let name = &options.name;
+            self.refuse(format!("store `{name}` has no windows, so none closes: give it another `Emit` than `Emit::Close`"));
+        }
+    }
+
+    /// Asks a table to tell old values; tables that only transform another pass the wish on.
+    pub(crate) fn want_old(&self, table: NodeId, which: OldValues) {
+        let mut graph = self.graph.borrow_mut();
+        let mut wanted = vec![table];
+        while let Some(node) = wanted.pop() {
+            let Node { operator, parents, .. } = &graph.nodes[node.0];
+            if PASSING_TABLES.contains(operator) {
+                wanted.extend(parents);
+            }
+            let wanted_so_far = graph.old_wanted.entry(node).or_insert(which);
+            *wanted_so_far = which.max(*wanted_so_far);
+        }
+    }
+
+    /// Keeps how a table is looked into.
+    pub(crate) fn set_lookup<K: Data, V: Data>(&self, table: NodeId, stores: Vec<StoreRef>, make: MakeLookup<K, V>) {
+        self.lookups.borrow_mut().insert(table, (stores, Box::new(make)));
+    }
+
+    /// How a table is looked into, and the stores that takes; `None` for tables of windows.
+    pub(crate) fn lookup<K: Data, V: Data>(&self, table: NodeId) -> Option<(Vec<StoreRef>, MakeLookup<K, V>)> {
+        let lookups = self.lookups.borrow();
+        let (stores, make) = lookups.get(&table)?;
+        let make = make.downcast_ref::<MakeLookup<K, V>>().expect("a table's handle has the types it was recorded with");
+        Some((stores.clone(), Arc::clone(make)))
     }
 
     pub(crate) fn name_of(&self, node: NodeId) -> Arc<str> {

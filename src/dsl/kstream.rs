@@ -5,11 +5,16 @@ use std::marker::PhantomData;
 
 use super::builder::StreamsBuilder;
 use super::dedup::Dedup;
+use super::emit::Emit;
+use super::grouped::{Grouped, KGroupedStream};
+use super::ktable::KTable;
+use super::materialized::Materialized;
 use super::ops;
 use super::options::{Produced, Repartitioned};
+use super::row::Row;
 use crate::processor::{ProcessError, Processor, ProcessorSupplier};
 use crate::record::Timestamp;
-use crate::serde::Data;
+use crate::serde::{Data, DefaultSerde};
 use crate::topology::NodeId;
 
 /// A stream of records: each is a fact of its own.
@@ -146,8 +151,78 @@ impl<'b, K: Data, V: Data> KStream<'b, K, V> {
         ops::process::process(self, name, supplier)
     }
 
+    /// Lets equal keys meet, through a topic if they have changed, to be aggregated.
+    pub fn group_by_key(self) -> KGroupedStream<'b, K, V>
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        self.group_with(Grouped::with(K::default_serde(), V::default_serde()))
+    }
+
+    /// As [`group_by_key`](Self::group_by_key), with serdes or a name for the topic.
+    pub fn group_with(self, options: Grouped<K, V>) -> KGroupedStream<'b, K, V> {
+        KGroupedStream::new(self, options)
+    }
+
+    /// Groups by another key.
+    pub fn group_by<K2: DefaultSerde>(self, f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static) -> KGroupedStream<'b, K2, V>
+    where
+        V: DefaultSerde,
+    {
+        self.select_key(f).group_by_key()
+    }
+
+    /// Keeps the last record of each key, in the order of arrival. A value that its serde takes for null deletes.
+    pub fn to_table(self, store: impl Into<Materialized<K, V>>) -> KTable<'b, K, V> {
+        ops::to_table::to_table(self, store.into())
+    }
+
+    /// Pairs each record with the row of its key that the table has when the record comes; without a row it is filtered.
+    pub fn join_table<V2: Data, O: Data>(
+        self,
+        table: KTable<'b, K, V2>,
+        f: impl Fn(&K, V, &V2) -> O + Send + Sync + 'static,
+    ) -> KStream<'b, K, O> {
+        ops::stream_table_join::join(self, table, move |key, value, row| Some(f(key, value, row?)))
+    }
+
+    /// Pairs each record with the row of its key that the table has when the record comes, if there is one.
+    pub fn left_join_table<V2: Data, O: Data>(
+        self,
+        table: KTable<'b, K, V2>,
+        f: impl Fn(&K, V, Option<&V2>) -> O + Send + Sync + 'static,
+    ) -> KStream<'b, K, O> {
+        ops::stream_table_join::join(self, table, move |key, value, row| Some(f(key, value, row)))
+    }
+
+    /// Looks at each record, and ends there.
+    pub fn foreach(self, look: impl Fn(&K, &V) + Send + Sync + 'static) {
+        let _: Self = ops::stateless::peek(self, look);
+    }
+
     /// Writes every record to a topic.
     pub fn to(self, sink: impl Into<Produced<K, V>>) {
         ops::sink::to(self, sink.into());
+    }
+}
+
+impl<'b, K: Data, V: Data> KStream<'b, K, Option<V>> {
+    /// The records that have a value. One without is filtered (`null_value`).
+    pub fn present(self) -> KStream<'b, K, V> {
+        ops::stateless::present(self)
+    }
+
+    /// Keeps the last value of each key, in the order of arrival. A record without a value deletes.
+    pub fn upsert_table(self, store: impl Into<Materialized<K, V>>) -> KTable<'b, K, V> {
+        ops::to_table::upsert_table(self, store.into())
+    }
+}
+
+impl<'b, R: Row> KStream<'b, R::Key, Option<R>> {
+    /// Keeps rows that were made by hand and tells them by a policy: an equal row is not told again, a row that was never
+    /// told and is deleted is not told at all, and a deletion is the last row, marked, and then a tombstone.
+    pub fn upsert_rows(self, store: impl Into<Materialized<R::Key, R>>, emit: Emit) -> Self {
+        ops::rows::upsert_rows(self, store.into().emit(emit))
     }
 }

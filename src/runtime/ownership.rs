@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use std::collections::BTreeSet;
 
-use crate::error::{Error, ErrorKind};
 use crate::record::TaskId;
 
 /// The tasks whose state is open.
@@ -25,17 +24,13 @@ pub(crate) struct Claim {
 }
 
 impl Ownership {
-    /// Waits, at most `timeout`, until nobody has the task open, and claims it.
-    pub(crate) fn claim(shared: &std::sync::Arc<super::Shared>, task: &TaskId, timeout: Duration) -> Result<Claim, Error> {
+    /// Waits, at most `timeout`, until nobody has the task open, and claims it; `None` if it stayed open.
+    pub(crate) fn claim(shared: &std::sync::Arc<super::Shared>, task: &TaskId, timeout: Duration) -> Option<Claim> {
         let ownership = &shared.ownership;
         let open = ownership.open.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = ownership.closed.wait_timeout_while(open, timeout, |open| open.contains(task));
-        let (mut open, waited) = taken.unwrap_or_else(PoisonError::into_inner);
-        if waited.timed_out() && open.contains(task) {
-            return Err(Error::new(ErrorKind::Migrated, format!("another thread did not close task {task} within {timeout:?}")));
-        }
-        open.insert(task.clone());
-        Ok(Claim { task: task.clone(), shared: std::sync::Arc::clone(shared) })
+        let (mut open, _) = taken.unwrap_or_else(PoisonError::into_inner);
+        open.insert(task.clone()).then(|| Claim { task: task.clone(), shared: std::sync::Arc::clone(shared) })
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -15,7 +15,6 @@ use highwater_state::{LogPosition, OpenError, OpenOptions, StoreId, TaskState};
 
 use super::Shared;
 use super::ownership::{Claim, Ownership};
-use super::status::{TaskPhase, TaskStatus};
 use crate::error::{Error, ErrorKind};
 use crate::kafka::{Batch, Isolation, Reader, ReaderSettings};
 use crate::record::{TaskId, TopicPartition, millis};
@@ -23,21 +22,34 @@ use crate::task::changelog_topics;
 use crate::topology::store_specs;
 
 /// A task to restore.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) task: TaskId,
+    /// Tells the answer to this request from that to an older one for the same task.
+    pub(crate) number: u64,
     pub(crate) cancelled: Arc<AtomicBool>,
+    /// Records still to read, at most; the restorer keeps it.
+    pub(crate) remaining: Arc<AtomicI64>,
+}
+
+impl Request {
+    pub(crate) fn new(task: TaskId, number: u64) -> Self {
+        Self { task, number, cancelled: Arc::default(), remaining: Arc::default() }
+    }
 }
 
 /// A task whose state is complete, or why it is not.
 pub(crate) struct Restored {
     pub(crate) task: TaskId,
+    pub(crate) number: u64,
     pub(crate) result: Result<(TaskState, Claim), Error>,
 }
 
 /// How long state that is open elsewhere is waited for: another thread, or the process before this one, may be closing it.
 const LOCKED_PATIENCE: Duration = Duration::from_secs(10);
 const LOCKED_PAUSE: Duration = Duration::from_millis(50);
+/// How long another thread's claim is waited for before looking whether the task is still wanted.
+const CLAIM_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A restorer thread. Dropping it stops the thread and waits until it has let go of what it had open.
 #[derive(Debug)]
@@ -89,8 +101,9 @@ fn run(shared: &Arc<Shared>, thread: usize, closed: &AtomicBool, requests: &Rece
             return;
         }
         let work = Work { shared, thread, closed, request: &request };
-        let result = restore(&work).map_err(|error| error.context(format_args!("restoring task {}", request.task)));
-        if done.send(Restored { task: request.task, result }).is_err() {
+        let told = |error: Error| error.of_task(&request.task).context(format_args!("restoring task {}", request.task));
+        let result = restore(&work).map_err(told);
+        if done.send(Restored { task: request.task, number: request.number, result }).is_err() {
             return;
         }
     }
@@ -116,7 +129,7 @@ impl Work<'_> {
 
 fn restore(work: &Work<'_>) -> Result<(TaskState, Claim), Error> {
     let Work { shared, thread, request, .. } = work;
-    let claim = Ownership::claim(shared, &request.task, shared.settings.request_timeout)?;
+    let claim = claim_when_free(work)?;
     let dir = task_dir(shared, &request.task);
     let mut state = open_when_unlocked(work, &dir)?;
     let mut reader = shared.kafka.reader(&ReaderSettings {
@@ -138,11 +151,39 @@ fn restore(work: &Work<'_>) -> Result<(TaskState, Claim), Error> {
         TaskState::destroy(&dir)?;
         state = open_when_unlocked(work, &dir)?;
     }
-    let mut remaining = plans.iter().map(|plan| plan.end - plan.from(&state)).sum::<i64>();
+    let remaining = plans.iter().map(|plan| plan.end - plan.from(&state)).sum::<i64>();
+    request.remaining.store(remaining, Ordering::Relaxed);
     for plan in &plans {
-        replay(work, &mut *reader, &mut state, plan, &mut remaining)?;
+        replay(work, &mut *reader, &mut state, plan)?;
+        adopt(work, &mut state, plan)?;
     }
     Ok((state, claim))
+}
+
+/// Waits until no other thread of this process has the task open.
+fn claim_when_free(work: &Work<'_>) -> Result<Claim, Error> {
+    let Work { shared, request, .. } = work;
+    let patience = shared.settings.request_timeout;
+    let until = shared.clock.now().plus(patience);
+    loop {
+        work.check_wanted()?;
+        if let Some(claim) = Ownership::claim(shared, &request.task, CLAIM_PATIENCE) {
+            return Ok(claim);
+        }
+        if shared.clock.now() >= until {
+            let message = format!("another thread did not close task {} within {patience:?}", request.task);
+            return Err(Error::new(ErrorKind::Migrated, message));
+        }
+    }
+}
+
+/// State that has followed an empty log is bound to that log all the same: were it made anew, the state would be another's.
+fn adopt(work: &Work<'_>, state: &mut TaskState, plan: &Plan) -> Result<(), Error> {
+    if state.position(plan.store).is_none() {
+        let now_ms = work.shared.clock.now().as_millis();
+        state.restore(plan.store, &mut std::iter::empty(), plan.end, plan.log_id, now_ms)?;
+    }
+    Ok(())
 }
 
 /// What to read for one store.
@@ -168,13 +209,7 @@ impl Plan {
     }
 }
 
-fn replay(
-    work: &Work<'_>,
-    reader: &mut dyn Reader,
-    state: &mut TaskState,
-    plan: &Plan,
-    remaining: &mut i64,
-) -> Result<(), Error> {
+fn replay(work: &Work<'_>, reader: &mut dyn Reader, state: &mut TaskState, plan: &Plan) -> Result<(), Error> {
     const BATCH_RECORDS: usize = 10_000;
     let shared = work.shared;
     let mut next = plan.from(state);
@@ -188,7 +223,6 @@ fn replay(
     let mut progress_at = shared.clock.now();
     while next < plan.end {
         work.check_wanted()?;
-        report(shared, work.thread, &work.request.task, *remaining);
         batch.clear();
         reader.poll(&mut batch, BATCH_RECORDS, Duration::from_millis(100))?;
         let now = shared.clock.now();
@@ -198,7 +232,7 @@ fn replay(
         if after > next {
             let mut entries = records.map(|record| (record.key().unwrap_or_default(), record.value(), record.offset));
             state.restore(plan.store, &mut entries, after, plan.log_id, now.as_millis())?;
-            *remaining -= after - next;
+            work.request.remaining.fetch_sub(after - next, Ordering::Relaxed);
             next = after;
             progress_at = now;
         } else if now.as_millis() - progress_at.as_millis() > patience {
@@ -209,11 +243,6 @@ fn replay(
         }
     }
     Ok(())
-}
-
-fn report(shared: &Shared, thread: usize, task: &TaskId, remaining: i64) {
-    let status = TaskStatus { phase: TaskPhase::Restoring { remaining }, thread, stream_time: None, inputs: Vec::new() };
-    shared.status.write().tasks.insert(task.clone(), status);
 }
 
 /// `<state_dir>/<application>/<task>`.
@@ -242,10 +271,10 @@ fn open(shared: &Shared, task: &TaskId, dir: &std::path::Path) -> Result<TaskSta
     let specs = store_specs(&shared.topology.0, part);
     let limits = &shared.settings.limits;
     let options = OpenOptions {
-        now_ms: shared.clock.now().as_millis(),
         max_age_ms: millis(shared.settings.state_max_age),
         dedup_front_bytes: limits.dedup_front_bytes,
         clean_cache_bytes: limits.clean_cache_bytes,
+        ..OpenOptions::at(shared.clock.now().as_millis())
     };
     let first = TaskState::open(dir, &specs, &shared.resources, &options);
     let reason = match first {

@@ -28,6 +28,8 @@ pub struct TaskStatus {
     pub stream_time: Option<Timestamp>,
     /// Its inputs: topic, next offset to process, end of the partition as last reported.
     pub inputs: Vec<(String, i64, Option<i64>)>,
+    /// What its next record waits for, such as a schema registry that does not answer.
+    pub waits_for: Option<String>,
 }
 
 /// An application as of the last turn of each thread.
@@ -39,6 +41,8 @@ pub struct ApplicationStatus {
     pub tasks: BTreeMap<TaskId, TaskStatus>,
     /// The last turn of each thread's loop.
     pub turns: BTreeMap<usize, Timestamp>,
+    /// How many threads it has.
+    pub threads: usize,
     /// Threads that have joined the group and were told what is theirs.
     pub threads_joined: BTreeSet<usize>,
     /// Records read so far, by topic.
@@ -58,7 +62,9 @@ pub struct ApplicationStatus {
 impl ApplicationStatus {
     /// Whether every thread knows its work and every task has its state.
     pub fn is_ready(&self) -> bool {
-        !self.threads_joined.is_empty() && self.tasks.values().all(|task| task.phase == TaskPhase::Running)
+        self.threads > 0
+            && self.threads_joined.len() == self.threads
+            && self.tasks.values().all(|task| task.phase == TaskPhase::Running)
     }
 }
 
@@ -67,8 +73,15 @@ impl ApplicationStatus {
 pub(crate) struct StatusBoard(Mutex<ApplicationStatus>);
 
 impl StatusBoard {
-    pub(crate) fn new(application: &str) -> Self {
-        Self(Mutex::new(ApplicationStatus { application: application.to_owned(), ..ApplicationStatus::default() }))
+    pub(crate) fn new(application: &str, threads: usize) -> Self {
+        Self(Mutex::new(ApplicationStatus { application: application.to_owned(), threads, ..ApplicationStatus::default() }))
+    }
+
+    /// A thread has lost or left all that it had.
+    pub(crate) fn forget_thread(&self, thread: usize) {
+        let mut status = self.write();
+        status.tasks.retain(|_, task| task.thread != thread);
+        status.threads_joined.remove(&thread);
     }
 
     pub(crate) fn read(&self) -> ApplicationStatus {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Shared;
+use super::ownership::Ownership;
 use super::thread::StreamThread;
 use crate::error::{Error, ErrorKind};
 use crate::record::{TaskId, Timestamp};
@@ -20,7 +21,7 @@ pub(crate) enum Decision {
     /// Go back to what is committed, after a pause.
     Rejoin(Duration),
     /// The same, with these tasks' local state wiped first.
-    Rebuild(Vec<TaskId>),
+    Rebuild(Vec<TaskId>, Duration),
     /// End in peace.
     Finish,
     /// End with the error.
@@ -39,11 +40,9 @@ pub(crate) fn decide(kind: &ErrorKind, streak: Streak, give_up_after: Duration) 
     match kind {
         ErrorKind::Closed => Decision::Finish,
         ErrorKind::Topology | ErrorKind::Config | ErrorKind::Internal => Decision::GiveUp,
-        ErrorKind::Unavailable | ErrorKind::Transaction | ErrorKind::Migrated if streak.lasted >= give_up_after => {
-            Decision::GiveUp
-        }
+        _ if streak.lasted >= give_up_after => Decision::GiveUp,
         ErrorKind::Unavailable | ErrorKind::Transaction | ErrorKind::Migrated => Decision::Rejoin(backoff(streak.failures)),
-        ErrorKind::Corrupted(tasks) => Decision::Rebuild(tasks.clone()),
+        ErrorKind::Corrupted(tasks) => Decision::Rebuild(tasks.clone(), backoff(streak.failures)),
     }
 }
 
@@ -66,12 +65,15 @@ fn supervise(shared: &Arc<Shared>, index: usize) -> Result<(), Error> {
     let mut streak = Streak::default();
     let mut first_failure: Option<Timestamp> = None;
     loop {
-        let commits = shared.status.read().commits;
-        let Err(error) = StreamThread::join(shared, index).and_then(StreamThread::run) else { return Ok(()) };
+        let mut commits = 0;
+        let ended = StreamThread::join(shared, index).and_then(|thread| thread.run(&mut commits));
+        shared.status.forget_thread(index);
+        let Err(error) = ended else { return Ok(()) };
         if shared.control.is_stopping() && *error.kind() != ErrorKind::Internal {
+            tracing::info!(thread = index, %error, "stream thread was stopped before it had committed all");
             return Ok(());
         }
-        if shared.status.read().commits > commits {
+        if commits > 0 {
             (streak, first_failure) = (Streak::default(), None);
         }
         let now = shared.clock.now();
@@ -85,13 +87,18 @@ fn supervise(shared: &Arc<Shared>, index: usize) -> Result<(), Error> {
             Decision::Finish => return Ok(()),
             Decision::GiveUp => return Err(error),
             Decision::Rejoin(pause) => shared.clock.sleep(pause),
-            Decision::Rebuild(tasks) => wipe(shared, &tasks)?,
+            Decision::Rebuild(tasks, pause) => {
+                wipe(shared, &tasks)?;
+                shared.clock.sleep(pause);
+            }
         }
     }
 }
 
-fn wipe(shared: &Shared, tasks: &[TaskId]) -> Result<(), Error> {
+fn wipe(shared: &Arc<Shared>, tasks: &[TaskId]) -> Result<(), Error> {
     for task in tasks {
+        // Whoever has it open now will find out by itself whether it is sound.
+        let Some(_claim) = Ownership::claim(shared, task, shared.settings.request_timeout) else { continue };
         highwater_state::TaskState::destroy(&super::restore::task_dir(shared, task))?;
     }
     Ok(())
@@ -114,7 +121,8 @@ mod tests {
             (ErrorKind::Migrated, Streak { failures: 2, ..fresh }, Decision::Rejoin(Duration::from_millis(200))),
             (ErrorKind::Unavailable, Streak { failures: 30, ..fresh }, Decision::Rejoin(BACKOFF_MAX)),
             (ErrorKind::Unavailable, long, Decision::GiveUp),
-            (ErrorKind::Corrupted(Vec::new()), fresh, Decision::Rebuild(Vec::new())),
+            (ErrorKind::Corrupted(Vec::new()), fresh, Decision::Rebuild(Vec::new(), Duration::from_millis(50))),
+            (ErrorKind::Corrupted(Vec::new()), long, Decision::GiveUp),
         ];
         for (kind, streak, expected) in cases {
             assert_eq!(decide(&kind, streak, limit), expected, "{kind:?}");

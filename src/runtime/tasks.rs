@@ -1,13 +1,14 @@
 //! The tasks of one thread: those that restore, those that run, and which partition of the consumer feeds which.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use super::ownership::Claim;
+use super::restore::Request;
 use crate::kafka::{Batch, FetchedRecord, Slot};
 use crate::record::{TaskId, Timestamp, TopicPartition};
 use crate::task::Task;
+use crate::task::inputs::InputQueue;
 
 /// A task that runs, and its right to.
 #[derive(Debug)]
@@ -16,11 +17,13 @@ pub(crate) struct RunningTask {
     pub(crate) claim: Claim,
     /// When it last processed a record, or was last told that it is idle.
     pub(crate) last_record: Timestamp,
+    /// How many requests to emit what is held back it has answered.
+    pub(crate) drained: usize,
 }
 
 impl RunningTask {
     pub(crate) fn new(task: Task, claim: Claim, now: Timestamp) -> Self {
-        Self { task, claim, last_record: now }
+        Self { task, claim, last_record: now, drained: 0 }
     }
 }
 
@@ -31,7 +34,38 @@ pub(crate) struct RestoringTask {
     pub(crate) inputs: Vec<(TopicPartition, i64)>,
     /// Records that came before the state was complete.
     pub(crate) early: Vec<(TopicPartition, FetchedRecord)>,
-    pub(crate) cancelled: Arc<AtomicBool>,
+    /// Ends of inputs that were reported before the state was complete.
+    pub(crate) early_ends: Vec<(TopicPartition, i64)>,
+    pub(crate) request: Request,
+}
+
+impl RestoringTask {
+    pub(crate) fn new(inputs: Vec<(TopicPartition, i64)>, request: Request) -> Self {
+        Self { inputs, early: Vec::new(), early_ends: Vec::new(), request }
+    }
+
+    /// The task is not wanted here any more.
+    pub(crate) fn cancel(self) {
+        self.request.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Hands the task what has come for it meanwhile.
+    pub(crate) fn hand_over(self, task: &mut Task) {
+        for (partition, offset) in &self.inputs {
+            queue_of(task, partition).start_at(*offset);
+        }
+        for (partition, record) in self.early {
+            queue_of(task, &partition).push(record);
+        }
+        for (partition, end) in &self.early_ends {
+            queue_of(task, partition).end_at(*end);
+        }
+    }
+}
+
+fn queue_of<'t>(task: &'t mut Task, partition: &TopicPartition) -> &'t mut InputQueue {
+    let queue = task.inputs.iter_mut().find(|queue| queue.partition == *partition);
+    queue.expect("a task has a queue for each of its inputs")
 }
 
 /// All tasks of a thread.
@@ -83,10 +117,11 @@ impl Tasks {
         drop(records);
         for (slot, end) in batch.ends.drain(..) {
             let Some(Some((id, partition))) = routes.get(slot.0 as usize) else { continue };
-            let queue =
-                running.get_mut(id).and_then(|task| task.task.inputs.iter_mut().find(|queue| queue.partition == *partition));
-            if let Some(queue) = queue {
+            let task = running.get_mut(id);
+            if let Some(queue) = task.and_then(|task| task.task.inputs.iter_mut().find(|queue| queue.partition == *partition)) {
                 queue.end_at(end);
+            } else if let Some(task) = restoring.get_mut(id) {
+                task.early_ends.push((partition.clone(), end));
             }
         }
     }

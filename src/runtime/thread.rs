@@ -1,31 +1,33 @@
 //! A stream thread: one loop that owns its consumer, its producer and its tasks.
 //!
-//! It keeps the order of things; what a step means is decided elsewhere. Any error ends the loop: what then happens is the
-//! supervisor's decision, and a new loop starts from what is committed.
+//! It keeps the order of things; what a step means is decided elsewhere, and how tasks come and go is in `handover`. Any error
+//! ends the loop: what then happens is the supervisor's decision, and a new loop starts from what is committed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Shared;
 use super::commit::{self, Commit, Plan, Situation};
-use super::restore::{Request, Restored, Restorer};
+use super::restore::Restorer;
 use super::settings::ProcessingGuarantee;
 use super::status::{TaskPhase, TaskStatus};
 use super::tasks::{RestoringTask, RunningTask, Tasks};
 use crate::error::{Error, ErrorKind};
 use crate::kafka::{
-    Batch, Consumer, ConsumerSettings, Isolation, OFFSET_BEGINNING, OFFSET_END, Producer, ProducerSettings, Rebalance,
+    Batch, Consumer, ConsumerSettings, Isolation, KafkaError, KafkaErrorKind, Producer, ProducerSettings, Rebalance,
 };
-use crate::record::{TaskId, Timestamp, TopicPartition, millis};
-use crate::task::inputs::Idling;
-use crate::task::{Task, TaskSettings};
-use crate::topology::OffsetReset;
+use crate::record::{TaskId, Timestamp, millis};
+use crate::task::inputs::{Idling, InputQueue};
+
+mod handover;
 
 /// Records that one task may process before the next one has its turn.
 const TURN_RECORDS: usize = 1_000;
 /// The longest that a poll waits while there is nothing to do.
 const WAIT_MAX_MS: i64 = 50;
+/// The longest that a poll waits while a task waits for more than records: its state, a silent input, a schema.
+const WAIT_PENDING_MS: i64 = 10;
 /// How often status and store upkeep are looked after.
 const UPKEEP_EVERY_MS: i64 = 200;
 /// How often internal topics are trimmed.
@@ -50,8 +52,11 @@ pub(crate) struct StreamThread {
     last_upkeep: Timestamp,
     last_trim: Timestamp,
     sent_bytes: usize,
-    drained: usize,
+    /// Whether the last turn processed a record.
+    progressed: bool,
+    restores: u64,
     joined: bool,
+    commits: u64,
 }
 
 impl StreamThread {
@@ -95,15 +100,19 @@ impl StreamThread {
             last_upkeep: now,
             last_trim: now,
             sent_bytes: 0,
-            drained: 0,
+            progressed: false,
+            restores: 0,
             joined: false,
+            commits: 0,
         })
     }
 
-    /// Runs until asked to finish, then leaves in order.
-    pub(crate) fn run(mut self) -> Result<(), Error> {
+    /// Runs until asked to finish, then leaves in order; counts its commits.
+    pub(crate) fn run(mut self, commits: &mut u64) -> Result<(), Error> {
         while !self.shared.control.is_stopping() {
-            self.run_once()?;
+            let turn = self.run_once();
+            *commits = self.commits;
+            turn?;
         }
         if self.shared.control.is_crashing() {
             return Ok(());
@@ -128,7 +137,7 @@ impl StreamThread {
     fn poll(&mut self) -> Result<(), Error> {
         self.batch.clear();
         let wait = Duration::from_millis(self.poll_wait_ms() as u64);
-        self.consumer.poll(&mut self.batch, self.shared.settings.limits.poll_records, wait)?;
+        self.consumer.poll(&mut self.batch, self.shared.settings.limits.poll_records, wait).map_err(poll_error)?;
         if !wait.is_zero() {
             self.now = self.shared.clock.now();
         }
@@ -137,7 +146,7 @@ impl StreamThread {
             match rebalance {
                 Rebalance::Assign(leads) => self.assigned(&leads)?,
                 Rebalance::Revoke(leads) => self.revoked(&leads)?,
-                Rebalance::Lost(leads) => return Err(lost(&leads)),
+                Rebalance::Lost(leads) => return Err(handover::lost(&leads)),
             }
         }
         let (pause, resume) = self.tasks.back_pressure(self.shared.settings.limits.queue_bytes);
@@ -152,112 +161,21 @@ impl StreamThread {
 
     /// Work at hand is not kept waiting for more.
     fn poll_wait_ms(&self) -> i64 {
-        if self.tasks.running.values().any(|running| running.task.inputs.has_waiting()) {
+        if self.progressed {
             return 0;
         }
-        let dirty = self.tasks.running.values().any(|running| running.task.is_dirty());
+        let running = || self.tasks.running.values();
+        let pending = !self.tasks.restoring.is_empty() || running().any(|running| running.task.inputs.has_waiting());
+        let longest = if pending { WAIT_PENDING_MS } else { WAIT_MAX_MS };
         let until_commit = commit::due_in_ms(self.now, self.last_commit, self.shared.settings.commit_interval);
-        if dirty { until_commit.min(WAIT_MAX_MS) } else { WAIT_MAX_MS }
-    }
-
-    /// The group gave us these: read on where it stopped, once the state is complete.
-    fn assigned(&mut self, leads: &[TopicPartition]) -> Result<(), Error> {
-        self.joined = true;
-        let ids = self.shared.prepared.parts.tasks(leads);
-        let inputs: Vec<Vec<(TopicPartition, OffsetReset)>> =
-            ids.iter().map(|id| self.shared.prepared.parts.inputs(id)).collect();
-        let flat: Vec<TopicPartition> = inputs.iter().flatten().map(|(partition, _)| partition.clone()).collect();
-        let timeout = self.shared.settings.request_timeout + self.shared.settings.transaction_timeout;
-        let mut committed = self.consumer.committed(&flat, timeout)?.into_iter();
-        let mut all = Vec::new();
-        for (id, inputs) in ids.into_iter().zip(inputs) {
-            let fingerprint = self.shared.prepared.parts.of(&id).fingerprint.clone();
-            let mut starts = Vec::new();
-            for (partition, reset) in inputs {
-                let position = committed.next().expect("one answer for each partition asked for");
-                starts.push((partition, start(position, reset, &fingerprint)?));
-            }
-            all.extend(starts.iter().cloned());
-            self.begin_restore(id, starts);
-        }
-        self.consumer.incremental_assign(&all)?;
-        let partitions: Vec<TopicPartition> = all.into_iter().map(|(partition, _)| partition).collect();
-        if !partitions.is_empty() {
-            self.consumer.pause(&partitions)?;
-        }
-        Ok(())
-    }
-
-    fn begin_restore(&mut self, id: TaskId, inputs: Vec<(TopicPartition, i64)>) {
-        for (partition, _) in &inputs {
-            let slot = self.consumer.slot(partition);
-            self.tasks.route(slot, &id, partition);
-        }
-        let cancelled = Arc::new(AtomicBool::new(false));
-        self.restorer.request(Request { task: id.clone(), cancelled: Arc::clone(&cancelled) });
-        self.tasks.restoring.insert(id, RestoringTask { inputs, early: Vec::new(), cancelled });
-    }
-
-    /// The group wants these back: commit, close, let go.
-    fn revoked(&mut self, leads: &[TopicPartition]) -> Result<(), Error> {
-        let ids = self.shared.prepared.parts.tasks(leads);
-        if ids.iter().any(|id| self.tasks.running.contains_key(id)) && self.is_dirty() {
-            self.commit()?;
-        }
-        let mut partitions = Vec::new();
-        for id in ids {
-            partitions.extend(self.shared.prepared.parts.inputs(&id).into_iter().map(|(partition, _)| partition));
-            self.close_task(&id)?;
-        }
-        self.consumer.incremental_unassign(&partitions)?;
-        Ok(())
-    }
-
-    fn close_task(&mut self, id: &TaskId) -> Result<(), Error> {
-        self.tasks.forget_routes(id);
-        self.shared.status.write().tasks.remove(id);
-        if let Some(restoring) = self.tasks.restoring.remove(id) {
-            restoring.cancelled.store(true, Ordering::Relaxed);
-        }
-        if let Some(RunningTask { task, claim, .. }) = self.tasks.running.remove(id) {
-            task.into_state().close()?;
-            drop(claim);
-        }
-        Ok(())
-    }
-
-    /// Tasks whose state is complete begin to run.
-    fn finish_restores(&mut self) -> Result<(), Error> {
-        while let Some(Restored { task: id, result }) = self.restorer.poll() {
-            let Some(restoring) = self.tasks.restoring.remove(&id) else { continue };
-            let (state, claim) = result?;
-            let settings = TaskSettings {
-                application: Arc::clone(&self.shared.prepared.application),
-                topics: Arc::clone(&self.shared.prepared.topics),
-                epoch: self.shared.settings.epoch,
-                now: self.now,
-            };
-            let mut task = Task::new(&self.shared.topology, id.clone(), state, &settings)?;
-            for (partition, offset) in &restoring.inputs {
-                let queue = task.inputs.iter_mut().find(|queue| queue.partition == *partition);
-                queue.expect("a task has a queue for each of its inputs").start_at(*offset);
-            }
-            for (partition, record) in restoring.early {
-                let queue = task.inputs.iter_mut().find(|queue| queue.partition == partition);
-                queue.expect("a task has a queue for each of its inputs").push(record);
-            }
-            let partitions: Vec<TopicPartition> = restoring.inputs.into_iter().map(|(partition, _)| partition).collect();
-            self.consumer.resume(&partitions)?;
-            tracing::info!(task = %id, thread = self.index, "task runs");
-            self.tasks.running.insert(id, RunningTask::new(task, claim, self.now));
-        }
-        Ok(())
+        if running().any(|running| running.task.is_dirty()) { until_commit.min(longest) } else { longest }
     }
 
     /// Each task processes what it has, in turns; what comes of it goes to the producer.
     fn process(&mut self) -> Result<(), Error> {
         let idling = Idling { caught_up: self.shared.settings.task_idle, fetching: FETCH_PATIENCE };
-        let Self { shared, tasks, producer, in_transaction, sent_bytes, now, .. } = self;
+        let Self { shared, tasks, producer, in_transaction, sent_bytes, now, progressed, .. } = self;
+        *progressed = false;
         for running in tasks.running.values_mut() {
             running.task.core.now = *now;
             let mut records = 0;
@@ -265,6 +183,7 @@ impl StreamThread {
                 records += 1;
             }
             if records > 0 {
+                *progressed = true;
                 running.last_record = *now;
                 *sent_bytes += commit::send(shared, &mut running.task, &mut **producer, in_transaction)?;
             }
@@ -278,7 +197,7 @@ impl StreamThread {
         for running in self.tasks.running.values_mut() {
             running.task.on_time(self.now)?;
             let silent_ms = self.now.as_millis().saturating_sub(running.last_record.as_millis());
-            if silent_ms >= idle_after && running.task.inputs.iter().all(crate::task::inputs::InputQueue::is_caught_up) {
+            if silent_ms >= idle_after && running.task.inputs.iter().all(InputQueue::is_caught_up) {
                 running.last_record = self.now;
                 running.task.on_idle(self.now)?;
             }
@@ -292,7 +211,7 @@ impl StreamThread {
 
     fn commit_plan(&self) -> Plan {
         let running = || self.tasks.running.values();
-        if self.tasks.running.is_empty() && !self.in_transaction {
+        if !self.knows_a_position() {
             return Plan::NotDue;
         }
         commit::plan(Situation {
@@ -304,6 +223,20 @@ impl StreamThread {
             gathered_bytes_max: self.shared.settings.limits.transaction_bytes,
             requested: running().any(|running| running.task.core.commit_requested),
         })
+    }
+
+    /// Whether a commit would carry any position. The broker refuses a member of an older generation by the positions that it
+    /// sends, so a commit without any would not be refused to anybody.
+    fn knows_a_position(&self) -> bool {
+        self.tasks.running.values().any(|running| running.task.inputs.has_known_position())
+    }
+
+    fn commit_if_dirty(&mut self) -> Result<(), Error> {
+        match (self.is_dirty(), self.knows_a_position()) {
+            (true, true) => self.commit(),
+            (true, false) => Err(Error::new(ErrorKind::Transaction, "what was emitted before a position was known is given up")),
+            (false, _) => Ok(()),
+        }
     }
 
     fn commit(&mut self) -> Result<(), Error> {
@@ -321,6 +254,7 @@ impl StreamThread {
         }
         self.last_commit = self.now;
         self.sent_bytes = 0;
+        self.commits += 1;
         let mut status = self.shared.status.write();
         status.commits += 1;
         for running in self.tasks.running.values_mut() {
@@ -332,18 +266,24 @@ impl StreamThread {
         Ok(())
     }
 
-    /// The input has ended: what is held back is emitted and committed, once for each request.
+    /// The input has ended: what is held back is emitted and committed, once for each request and task, also of tasks that come
+    /// after the request.
     fn drain_if_asked(&mut self) -> Result<(), Error> {
         let asked = self.shared.control.drain_requests();
-        if asked == self.drained || !self.tasks.restoring.is_empty() {
+        if asked == 0 {
             return Ok(());
         }
-        self.tasks.running.values_mut().try_for_each(|running| running.task.drain())?;
-        if self.is_dirty() {
-            self.commit()?;
+        let mut any = false;
+        for running in self.tasks.running.values_mut().filter(|running| running.drained < asked) {
+            running.task.drain()?;
+            running.drained = asked;
+            any = true;
         }
-        self.drained = asked;
-        self.shared.control.report_drained(self.index, asked);
+        if any {
+            self.commit_if_dirty()?;
+        }
+        let is_done = self.joined && self.tasks.restoring.is_empty();
+        self.shared.control.report_drained(self.index, if is_done { asked } else { 0 });
         Ok(())
     }
 
@@ -364,33 +304,21 @@ impl StreamThread {
     }
 
     fn report(&self) {
+        let restoring = self.tasks.restoring.iter().map(|(id, task)| (id.clone(), restoring_status(task, self.index)));
+        let running = self.tasks.running.iter().map(|(id, task)| (id.clone(), running_status(task, self.index)));
         let mut status = self.shared.status.write();
         status.turns.insert(self.index, self.now);
         if self.joined {
             status.threads_joined.insert(self.index);
         }
-        for (id, running) in &self.tasks.running {
-            let input = |queue: &crate::task::inputs::InputQueue| {
-                (queue.partition.topic.to_string(), queue.position(), queue.reported_end())
-            };
-            status.tasks.insert(
-                id.clone(),
-                TaskStatus {
-                    phase: TaskPhase::Running,
-                    thread: self.index,
-                    stream_time: Some(running.task.core.stream_time).filter(|time| *time > Timestamp::MIN),
-                    inputs: running.task.inputs.iter().map(input).collect(),
-                },
-            );
-        }
+        status.tasks.retain(|_, task| task.thread != self.index);
+        status.tasks.extend(restoring.chain(running));
     }
 
     /// Commits, closes, leaves.
     fn leave(mut self) -> Result<(), Error> {
         self.now = self.shared.clock.now();
-        if self.is_dirty() {
-            self.commit()?;
-        }
+        self.commit_if_dirty()?;
         let ids: Vec<TaskId> = self.tasks.running.keys().chain(self.tasks.restoring.keys()).cloned().collect();
         for id in ids {
             self.close_task(&id)?;
@@ -400,21 +328,32 @@ impl StreamThread {
     }
 }
 
-fn lost(leads: &[TopicPartition]) -> Error {
-    let leads: Vec<String> = leads.iter().map(ToString::to_string).collect();
-    Error::new(ErrorKind::Migrated, format!("the group gave {} to others", leads.join(", ")))
+fn running_status(running: &RunningTask, thread: usize) -> TaskStatus {
+    let inputs = &running.task.inputs;
+    let input = |queue: &InputQueue| (queue.partition.topic.to_string(), queue.position(), queue.reported_end());
+    TaskStatus {
+        phase: TaskPhase::Running,
+        thread,
+        stream_time: Some(running.task.core.stream_time).filter(|time| *time > Timestamp::MIN),
+        inputs: inputs.iter().map(input).collect(),
+        waits_for: inputs.iter().find_map(InputQueue::waits_for).map(str::to_owned),
+    }
 }
 
-/// Where to begin: at the committed position, which must have been written by a program that cuts the work as this one does.
-fn start(committed: Option<crate::kafka::CommittedOffset>, reset: OffsetReset, fingerprint: &str) -> Result<i64, Error> {
-    match (committed, reset) {
-        (Some(position), _) if position.metadata.is_empty() || position.metadata == fingerprint => Ok(position.offset),
-        (Some(position), _) => Err(Error::config(format!(
-            "the group's positions were committed under lead topics or partition counts that differ ({} there, {fingerprint} here): \
-             stop all old members, then reset the application",
-            position.metadata
-        ))),
-        (None, OffsetReset::Earliest) => Ok(OFFSET_BEGINNING),
-        (None, OffsetReset::Latest) => Ok(OFFSET_END),
+fn restoring_status(restoring: &RestoringTask, thread: usize) -> TaskStatus {
+    let remaining = restoring.request.remaining.load(Ordering::Relaxed);
+    TaskStatus { phase: TaskPhase::Restoring { remaining }, thread, stream_time: None, inputs: Vec::new(), waits_for: None }
+}
+
+/// A committed position that the log does not have (any more) is nothing that trying again mends.
+fn poll_error(error: KafkaError) -> Error {
+    let out_of_range = error.kind == KafkaErrorKind::OffsetOutOfRange;
+    let error = Error::from(error);
+    if !out_of_range {
+        return error;
     }
+    error.context(
+        "a committed position is not in its topic any more, so records were lost before they were read \
+         (raise the topic's retention, then reset the application)",
+    )
 }

@@ -35,6 +35,8 @@ pub struct TaskCore {
     /// The greatest timestamp that this task has been handed: its stream time.
     pub(crate) stream_time: Timestamp,
     pub(crate) commit_requested: bool,
+    /// Windows that a record came too late for, since the task was made; the record may have been taken by others.
+    pub(crate) late_windows: u64,
 }
 
 /// The input record at hand.

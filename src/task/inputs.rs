@@ -4,6 +4,7 @@
 //! within a bound, so that the choice does not depend on which fetch came first.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::edge::SourceEntry;
@@ -13,6 +14,10 @@ use crate::record::{Timestamp, TopicPartition};
 
 /// A position that nothing is known of yet; it is not committed.
 const UNKNOWN: i64 = -1;
+/// How long a record waits after what it needs did not answer for the first time; each further time twice as long.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+/// The longest such wait.
+const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// How long a task with an empty queue waits before it goes on without it.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +60,16 @@ pub(crate) struct InputQueue {
     /// The end of the partition as last reported.
     end: Option<i64>,
     empty_since: Option<Timestamp>,
+    parked: Option<Parked>,
     pub(crate) paused: bool,
+}
+
+/// The head of a queue waits for something outside that it needs, such as a schema.
+#[derive(Clone, Debug)]
+struct Parked {
+    failures: u32,
+    until: Timestamp,
+    reason: String,
 }
 
 impl std::fmt::Debug for InputQueue {
@@ -82,6 +96,7 @@ impl InputQueue {
             committed: 0,
             end: None,
             empty_since: None,
+            parked: None,
             paused: false,
         }
     }
@@ -121,6 +136,15 @@ impl InputQueue {
     /// Whether everything up to the partition's reported end has been processed.
     pub(crate) fn is_caught_up(&self) -> bool {
         self.is_empty() && self.end.is_some_and(|end| end <= self.position)
+    }
+
+    /// What the head of the queue waits for, if it waits.
+    pub(crate) fn waits_for(&self) -> Option<&str> {
+        self.parked.as_ref().map(|parked| &*parked.reason)
+    }
+
+    fn is_parked(&self, now: Timestamp) -> bool {
+        self.parked.as_ref().is_some_and(|parked| now < parked.until)
     }
 
     /// Bytes that wait.
@@ -186,6 +210,8 @@ impl Inputs {
         let mut must_wait = false;
         for (index, queue) in self.queues.iter_mut().enumerate() {
             match (&queue.loaded, queue.waiting.is_empty()) {
+                // Its time is not known, so nothing can be said to come before it.
+                (None, false) if queue.is_parked(now) => must_wait = true,
                 (None, false) => return Choice::Load(index),
                 (Some((_, timestamp)), _) => {
                     queue.empty_since = None;
@@ -211,13 +237,27 @@ impl Inputs {
         let queue = &mut self.queues[index];
         let record = queue.waiting.pop_front().expect("the queue was chosen because it has a record");
         queue.waiting_bytes -= record.size_bytes();
-        match queue.entry.load(&record) {
+        let entry = &mut queue.entry;
+        let loaded = catch_unwind(AssertUnwindSafe(|| entry.load(&record)));
+        match loaded.unwrap_or_else(|panic| Err(super::panicked(&*panic))) {
             Ok(timestamp) => {
                 queue.loaded = Some((record, timestamp));
                 Ok(())
             }
             Err(error) => Err((record, error)),
         }
+    }
+
+    /// Puts a record back to the head of its queue: what it needs does not answer, so it is tried again after a while.
+    pub(crate) fn park(&mut self, index: usize, record: FetchedRecord, reason: String, now: Timestamp) {
+        let queue = &mut self.queues[index];
+        debug_assert!(queue.loaded.is_none(), "a record is loaded again when its turn comes again");
+        let failures = queue.parked.take().map_or(0, |parked| parked.failures);
+        let wait = RETRY_FIRST.saturating_mul(1 << failures.min(10)).min(RETRY_MAX);
+        queue.parked = Some(Parked { failures: failures + 1, until: now.plus(wait), reason });
+        queue.waiting_bytes += record.size_bytes();
+        queue.waiting.push_front(record);
+        queue.entry.clear();
     }
 
     pub(crate) fn take_loaded(&mut self, index: usize) -> (FetchedRecord, Timestamp) {
@@ -229,12 +269,18 @@ impl Inputs {
         let queue = &mut self.queues[index];
         assert!(next > queue.position, "positions only grow");
         queue.position = next;
+        queue.parked = None;
         if queue.is_empty()
             && let Some(end) = queue.end
         {
             // What lies between the last record and the end are markers of transactions.
             queue.position = queue.position.max(end.min(queue.expected));
         }
+    }
+
+    /// Whether a commit would say anything of this task.
+    pub(crate) fn has_known_position(&self) -> bool {
+        self.queues.iter().any(|queue| queue.position > UNKNOWN)
     }
 
     /// Whether a position has moved since the last commit.

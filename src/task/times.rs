@@ -15,6 +15,8 @@ pub(crate) struct TimeId(usize);
 #[derive(Debug, Default)]
 pub(crate) struct OperatorTimes {
     names: Vec<Arc<str>>,
+    /// Whether it is a stream time; else it is a mark that an operator keeps for itself.
+    is_stream_time: Vec<bool>,
     now: Vec<i64>,
     at_record_start: Vec<i64>,
     persisted: Vec<i64>,
@@ -23,8 +25,18 @@ pub(crate) struct OperatorTimes {
 impl OperatorTimes {
     /// Adds the clock of the operator with this name.
     pub(crate) fn register(&mut self, name: Arc<str>) -> TimeId {
+        self.add(name, true)
+    }
+
+    /// Adds a time that only grows and is kept in the same way, but is not the operator's stream time.
+    pub(crate) fn register_mark(&mut self, name: Arc<str>) -> TimeId {
+        self.add(name, false)
+    }
+
+    fn add(&mut self, name: Arc<str>, is_stream_time: bool) -> TimeId {
         debug_assert!(!self.names.contains(&name), "operators are named uniquely");
         self.names.push(name);
+        self.is_stream_time.push(is_stream_time);
         for times in [&mut self.now, &mut self.at_record_start, &mut self.persisted] {
             times.push(Timestamp::MIN.as_millis());
         }
@@ -45,7 +57,8 @@ impl OperatorTimes {
 
     /// The greatest of all, for metrics.
     pub(crate) fn greatest(&self) -> Option<Timestamp> {
-        self.now.iter().max().map(|time| Timestamp::from_millis(*time)).filter(|time| *time > Timestamp::MIN)
+        let times = self.now.iter().zip(&self.is_stream_time).filter(|(_, is_stream_time)| **is_stream_time);
+        times.map(|(time, _)| Timestamp::from_millis(*time)).max().filter(|time| *time > Timestamp::MIN)
     }
 
     pub(crate) fn begin_record(&mut self) {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use highwater_state::{StoreId, StoreKind, StoreSpec};
 
-use super::{Graph, NodeId, StoreRef, SubTopology};
+use super::{Graph, NodeId, OldValues, StoreRef, SubTopology};
 use crate::error::Error;
 use crate::processor::{KvHandle, KvStore, PunctuationClock, Schedule};
 use crate::serde::Data;
@@ -127,6 +127,16 @@ impl TaskBuilder<'_> {
     /// A clock for the operator that the author named so: its name must survive other versions of the graph.
     pub(crate) fn time(&mut self, name: &str) -> TimeId {
         self.wiring.times.register(Arc::from(name))
+    }
+
+    /// A mark in time that the operator of this name keeps for `purpose`: persisted like a clock, but none.
+    pub(crate) fn mark(&mut self, name: &str, purpose: &str) -> TimeId {
+        self.wiring.times.register_mark(Arc::from(format!("{name}/{purpose}")))
+    }
+
+    /// Which old values somebody behind a table needs, if any.
+    pub(crate) fn old_values(&self, node: NodeId) -> Option<OldValues> {
+        self.graph.old_wanted.get(&node).copied()
     }
 }
 

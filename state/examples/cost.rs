@@ -1,5 +1,6 @@
-//! What a step of each store kind costs, in nanoseconds of this thread's CPU and of the whole process (which adds flushes and compactions).
-//! Run it with `cargo run -p highwater-state --example cost -- [ids] [sessions]`; it needs Linux. It measures, it does not judge.
+//! What a step of each store kind costs, in nanoseconds of this thread's CPU and of the whole process (which adds flushes and
+//! compactions). Run it with `cargo run -p highwater-state --example cost -- [ids] [sessions]`; it needs Linux. It measures, it
+//! does not judge.
 #![expect(clippy::print_stdout, reason = "its output is the result")]
 
 use std::fs;

@@ -38,9 +38,9 @@ pub(crate) enum FamilyRole {
 }
 
 impl FamilyRole {
-    /// Whether the family is read key by key, and scanned hardly ever.
+    /// Whether the family is mostly read key by key.
     pub(crate) fn is_read_by_point(self) -> bool {
-        matches!(self, Self::Session | Self::Dedup { .. })
+        !matches!(self, Self::Expiry | Self::Metadata)
     }
 }
 

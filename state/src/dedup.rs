@@ -1,12 +1,14 @@
 //! The dedup store: 128-bit identities, each with the UTC hour in which it was kept.
 //!
-//! One step is a lookup in the front and an append; the disk is asked only where the front may be incomplete. Expired identities are not deleted key by key: raising the
-//! horizon lets compaction drop them, and the log before the oldest live hour can be trimmed.
+//! One step is a lookup in the front and an append; the disk is asked only where the front may be incomplete. Expired identities
+//! are not deleted key by key: raising the horizon lets compaction drop them, and the log before the oldest live hour can be
+//! trimmed.
 
 pub(crate) mod front;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::mem;
 
 use self::front::Front;
 use crate::backend::Backend;
@@ -20,25 +22,36 @@ use crate::task_state::TaskState;
 /// What one kept identity costs the running transaction: its entry in the front and in the list of changes.
 const CHANGE_BYTES: usize = 80;
 
+/// What one committed identity costs until it is written.
+const HELD_BYTES: usize = 32;
+
 /// The in-memory side of one dedup store.
 #[derive(Debug)]
 pub(crate) struct Dedup {
     front: Front,
     /// What the running transaction kept, oldest first.
     changes: Vec<Kept>,
+    /// What was committed but is not yet on disk, oldest first. The front has all of it.
+    held: Vec<(u128, i32)>,
+    /// The metadata that goes to disk with it.
+    held_metadata: Vec<MetaWrite>,
     /// How many changes there were when the open record began.
     record_mark: usize,
-    /// Identities of earlier hours are forgotten: as committed, as staged in the transaction, as it was when the record began.
     horizon: Horizon,
     /// By hour: the first log position that may hold an identity of it.
     buckets: BTreeMap<i64, i64>,
 }
 
+/// Identities of earlier hours are forgotten.
 #[derive(Clone, Copy, Debug)]
 struct Horizon {
     applied: i64,
+    /// As the running transaction wants it.
     staged: i64,
+    /// As it was staged when the open record began.
     record_mark: i64,
+    /// Whether the applied one is newer than the written one.
+    is_moved: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +68,10 @@ impl Dedup {
         Self {
             front: Front::new(front_bytes, complete_from_hour),
             changes: Vec::new(),
+            held: Vec::new(),
+            held_metadata: Vec::new(),
             record_mark: 0,
-            horizon: Horizon { applied: horizon, staged: horizon, record_mark: horizon },
+            horizon: Horizon { applied: horizon, staged: horizon, record_mark: horizon, is_moved: false },
             buckets,
         }
     }
@@ -102,16 +117,60 @@ impl Dedup {
         self.horizon.staged = self.horizon.applied;
     }
 
-    /// The transaction is on disk.
-    pub(crate) fn settle(&mut self) {
-        self.changes.clear();
-        self.horizon.applied = self.horizon.staged;
-        self.front.trim(self.horizon.applied);
+    /// The transaction is committed. Hours that are new begin at `from`, a lower bound of the positions of its records in the
+    /// log.
+    pub(crate) fn settle(&mut self, number: u16, from: i64) {
+        for kept in self.changes.drain(..) {
+            self.held.push((kept.id, kept.hour));
+            if let Entry::Vacant(bucket) = self.buckets.entry(i64::from(kept.hour)) {
+                bucket.insert(from);
+                self.held_metadata.push(metadata::bucket(number, i64::from(kept.hour), Some(from)));
+            }
+        }
+        if self.horizon.staged != self.horizon.applied {
+            self.horizon.applied = self.horizon.staged;
+            self.horizon.is_moved = true;
+            let live = self.buckets.split_off(&self.horizon.applied);
+            self.held_metadata.extend(self.buckets.keys().map(|&hour| metadata::bucket(number, hour, None)));
+            self.buckets = live;
+        }
+    }
+
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.held.len() * HELD_BYTES
+    }
+
+    /// The entries to write, in order of their keys.
+    pub(crate) fn sorted_held(&self) -> Vec<([u8; 16], [u8; 4])> {
+        let mut held = self.held.clone();
+        // The sort is stable, so of an identity that was kept twice the later hour comes later, and the batch lets the last write
+        // win.
+        held.sort_by_key(|&(id, _)| id);
+        held.into_iter().map(|(id, hour)| (id.to_be_bytes(), layout::encode_hour(hour))).collect()
+    }
+
+    /// The metadata to write with them.
+    pub(crate) fn take_metadata(&mut self, number: u16) -> Vec<MetaWrite> {
+        let mut writes = mem::take(&mut self.held_metadata);
+        if mem::take(&mut self.horizon.is_moved) {
+            writes.push(metadata::horizon(number, self.horizon.applied));
+        }
+        writes
+    }
+
+    /// What was held is on disk.
+    pub(crate) fn written(&mut self) {
+        self.held.clear();
+        // What the running transaction kept is nowhere but in the front.
+        if self.changes.is_empty() {
+            self.trim();
+        }
     }
 
     /// What the transaction kept, each identity once and with its last hour, in order of the identities.
     fn kept(&self) -> Vec<(u128, i32)> {
-        // Only an identity that was known before can have been kept twice; that is rare, and looking everything up again is not cheap.
+        // Only an identity that was known before can have been kept twice; that is rare, and looking everything up again is not
+        // cheap.
         let may_repeat = self.changes.iter().any(|kept| kept.previous.is_some());
         let is_last = |kept: &&Kept| !may_repeat || self.front.get(kept.id) == Some(kept.hour);
         let mut kept: Vec<(u128, i32)> = self.changes.iter().filter(is_last).map(|kept| (kept.id, kept.hour)).collect();
@@ -136,35 +195,6 @@ impl Dedup {
                 emit(&layout::record_key(hour), &value);
             }
         }
-    }
-
-    /// The entries that the transaction writes, in order of their keys.
-    pub(crate) fn entries(&self) -> Vec<([u8; 16], [u8; 4])> {
-        self.kept().into_iter().map(|(id, hour)| (id.to_be_bytes(), layout::encode_hour(hour))).collect()
-    }
-
-    /// The metadata that goes with the transaction. New hours begin at `from`, a lower bound of the positions of the transaction's records.
-    pub(crate) fn settle_metadata(&mut self, number: u16, from: i64) -> Vec<MetaWrite> {
-        let mut writes = Vec::new();
-        for kept in &self.changes {
-            let hour = i64::from(kept.hour);
-            if let Entry::Vacant(bucket) = self.buckets.entry(hour) {
-                bucket.insert(from);
-                writes.push(metadata::bucket(number, hour, Some(from)));
-            }
-        }
-        if self.horizon.staged != self.horizon.applied {
-            writes.push(metadata::horizon(number, self.horizon.staged));
-            let live = self.buckets.split_off(&self.horizon.staged);
-            writes.extend(self.buckets.keys().map(|&hour| metadata::bucket(number, hour, None)));
-            self.buckets = live;
-        }
-        writes
-    }
-
-    /// Whether the staged horizon differs from the applied one.
-    pub(crate) fn staged_horizon(&self) -> Option<i64> {
-        (self.horizon.staged != self.horizon.applied).then_some(self.horizon.staged)
     }
 
     /// Takes what a log record holds; the caller writes it.
@@ -216,7 +246,8 @@ impl Dedup {
 
 /// Dedup stores.
 impl TaskState {
-    /// The hour in which an identity was kept last, if it is remembered. It may lie before the horizon, since expiry is lazy: the caller compares.
+    /// The hour in which an identity was kept last, if it is remembered. It may lie before the horizon, since expiry is lazy: the
+    /// caller compares.
     ///
     /// ```
     /// use highwater_state::{StoreKind, StoreSpec, TaskState};
@@ -250,9 +281,11 @@ impl TaskState {
         Ok(())
     }
 
-    /// The log position from which on live hours stand; the log before it can be trimmed. `None` while nothing is known of the log.
+    /// The log position from which on live hours stand; the log before it can be trimmed. `None` while nothing is known of the
+    /// log.
     ///
-    /// It is never beyond the durable position: a state that came back from a crash would find the log that it has to follow cut off.
+    /// It is never beyond the durable position: a state that came back from a crash would find the log that it has to follow cut
+    /// off.
     pub fn dedup_live_from(&self, store: StoreId) -> Option<i64> {
         let dedup = self.dedup(store).ok()?;
         let next = self.durable_position(store)?.next;

@@ -3,7 +3,8 @@
 
 /// Why a task's state could not be opened.
 ///
-/// `Stale`, `Format`, `Corrupt` and `StoresChanged` have one cure: [`TaskState::destroy`](crate::TaskState::destroy) and a restore from the log.
+/// `Stale`, `Format`, `Corrupt` and `StoresChanged` have one cure: [`TaskState::destroy`](crate::TaskState::destroy) and a
+/// restore from the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {

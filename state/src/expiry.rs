@@ -1,5 +1,6 @@
-//! Finding what has expired without reading a store from end to end: an index from hour to key, written when a key first has something in an hour, and worked off hour by hour.
-//! It is coarse on purpose: an entry expires when its whole hour has. What expiring means is the store kind's business.
+//! Finding what has expired without reading a store from end to end: an index from hour to key, written when a key first has
+//! something in an hour, and worked off hour by hour. It is coarse on purpose: an entry expires when its whole hour has. What
+//! expiring means is the store kind's business.
 
 use std::ops::{Bound, ControlFlow};
 
@@ -8,7 +9,8 @@ use crate::layout::expiry as layout;
 use crate::spec::StoreId;
 use crate::task_state::TaskState;
 
-/// Entries of the index that one call looks at, for each entry of the store that it may drop: a key that lived on in later hours leaves entries behind that drop nothing.
+/// Entries of the index that one call looks at, for each entry of the store that it may drop: a key that lived on in later hours
+/// leaves entries behind that drop nothing.
 const LOOKS_PER_DROP: usize = 4;
 
 /// No entry of a store's index lies in an hour before the mark, so scans start there instead of among the deleted.

@@ -8,9 +8,11 @@ use crate::limits::{SPARE_BUFFER_MAX_BYTES, SPARE_BYTES};
 pub(crate) enum Before {
     /// There was no slot.
     Absent,
-    /// The slot held what is on disk.
+    /// The slot had what is on disk.
     Clean(Option<Vec<u8>>),
-    /// The slot held an earlier change of the same transaction.
+    /// The slot was committed but not yet on disk; it keeps that itself.
+    Held,
+    /// The slot had an earlier change of the same transaction.
     Dirty(Option<Vec<u8>>),
 }
 

@@ -21,7 +21,7 @@ pub(crate) const RESTORE_CHUNK_BYTES: usize = 8 << 20;
 pub(crate) const DEDUP_IDS_PER_RECORD: usize = 4096;
 
 /// What a slot of the overlay costs beside its key and its value: the slot, its table entry, its place in the dirty list.
-pub(crate) const SLOT_OVERHEAD_BYTES: usize = 96;
+pub(crate) const SLOT_OVERHEAD_BYTES: usize = 144;
 
 /// Value buffers that are kept for reuse, together.
 pub(crate) const SPARE_BYTES: usize = 1 << 20;
@@ -34,6 +34,9 @@ pub(crate) const DEFAULT_DEDUP_FRONT_BYTES: usize = 16 << 20;
 
 /// What the clean cache is given when nobody says.
 pub(crate) const DEFAULT_CLEAN_CACHE_BYTES: usize = 16 << 20;
+
+/// What committed changes may hold in memory before they are written, when nobody says.
+pub(crate) const DEFAULT_WRITE_BACK_BYTES: usize = 4 << 20;
 
 /// The age at which state is stale when nobody says: a log forgets its deletes after a day by default.
 pub(crate) const DEFAULT_MAX_AGE: Duration = Duration::from_hours(24);

@@ -1,5 +1,6 @@
-//! What a task's state says about itself: the format, the catalogue of stores, the log positions, the clock stamp, and what dedup stores have to remember.
-//! Keys and values of the metadata family, and what to do about a catalogue that differs from the wanted stores. No data of stores.
+//! What a task's state says about itself: the format, the catalogue of stores, the log positions, the clock stamp, and what dedup
+//! stores have to remember. Keys and values of the metadata family, and what to do about a catalogue that differs from the wanted
+//! stores. No data of stores.
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};

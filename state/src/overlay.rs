@@ -1,7 +1,11 @@
-//! The changes of the running transaction, and what the last ones left behind: one table of recent entries over all families of a task.
+//! What the task knows beyond its disk: the running transaction, committed changes that wait to be written, and recent entries.
+//! One table over all families of a task.
 //!
-//! A slot is *dirty* (changed in this transaction, not yet on disk) or *clean* (equal to what is on disk, kept because it was written lately). A commit turns dirty
-//! slots clean, so a hot key is read from disk once. Clean slots are bounded in bytes and leave by second chance; dirty ones are bounded by the caller, who commits.
+//! A slot is *dirty* (changed in this transaction), *held* (committed, but not yet on disk) or *clean* (equal to what is on disk,
+//! kept because it was written lately). A commit turns dirty slots into held ones; a write-back, every so many bytes, turns those
+//! clean. So a hot key is written once for many transactions, and read from disk once. Nothing is lost by waiting: what RocksDB
+//! takes without a write-ahead log is not safer than what lies here. Clean slots are bounded in bytes and leave by second chance;
+//! held ones are bounded by the write-back, dirty ones by the caller, who commits.
 //!
 //! Not here: what keys and values mean, and the disk.
 
@@ -21,7 +25,17 @@ use crate::limits::SLOT_OVERHEAD_BYTES;
 enum SlotState {
     Free,
     Clean,
+    Held,
     Dirty,
+}
+
+/// What a dirty slot goes back to when the transaction is aborted.
+#[derive(Debug)]
+enum Base {
+    /// What is on disk; the slot goes.
+    OnDisk,
+    /// A committed change that is not yet on disk.
+    Held(Option<Vec<u8>>),
 }
 
 #[derive(Debug)]
@@ -30,8 +44,11 @@ struct Slot {
     /// The record that last put this slot in the journal.
     mark: u64,
     key: Box<[u8]>,
-    /// `None` is a delete, which only a dirty slot can be.
+    /// `None` is a delete, which a clean slot can't be.
     value: Option<Vec<u8>>,
+    base: Base,
+    /// What the slot counts among the held ones; zero says that it is not listed there.
+    held_bytes: usize,
     family: Family,
     state: SlotState,
     /// Read or written since the clock hand came by.
@@ -44,8 +61,8 @@ impl Slot {
     }
 }
 
-/// The dirty keys of one family in order; kept only from the family's first scan on.
-type DirtyOrder = RefCell<Option<BTreeMap<Box<[u8]>, u32>>>;
+/// The keys of one family that are dirty or held, in order; kept only from the family's first scan on.
+type Order = RefCell<Option<BTreeMap<Box<[u8]>, u32>>>;
 
 /// What the overlay knows of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +75,7 @@ pub(crate) enum Known<'a> {
     Nothing,
 }
 
-/// Dirty and clean entries of all families.
+/// Dirty, held and clean entries of all families.
 #[derive(Debug)]
 pub(crate) struct Overlay {
     slots: Vec<Slot>,
@@ -67,9 +84,12 @@ pub(crate) struct Overlay {
     hasher: FixedState,
     /// In the order in which the slots became dirty, which lets a rollback pop.
     dirty: Vec<u32>,
-    orders: Vec<DirtyOrder>,
+    /// Held slots, also those that the transaction has changed again.
+    held: Vec<u32>,
+    orders: Vec<Order>,
     journal: Journal,
     dirty_bytes: usize,
+    held_bytes: usize,
     clean_bytes: usize,
     clean_limit_bytes: usize,
     hand: usize,
@@ -83,9 +103,11 @@ impl Overlay {
             table: HashTable::new(),
             hasher: FixedState::default(),
             dirty: Vec::new(),
+            held: Vec::new(),
             orders: (0..families).map(|_| RefCell::new(None)).collect(),
             journal: Journal::default(),
             dirty_bytes: 0,
+            held_bytes: 0,
             clean_bytes: 0,
             clean_limit_bytes,
             hand: 0,
@@ -115,6 +137,10 @@ impl Overlay {
         self.dirty_bytes
     }
 
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
     pub(crate) fn clean_bytes(&self) -> usize {
         self.clean_bytes
     }
@@ -125,19 +151,27 @@ impl Overlay {
 
     /// The changes of the transaction in order of family and key.
     pub(crate) fn sorted_changes(&self) -> Vec<Write<'_>> {
-        let mut changes: Vec<Write<'_>> = self
-            .dirty
-            .iter()
-            .map(|&index| {
-                let slot = &self.slots[index as usize];
-                Write { family: slot.family, key: &slot.key, value: slot.value.as_deref() }
-            })
-            .collect();
-        changes.sort_unstable_by(|a, b| (a.family, a.key).cmp(&(b.family, b.key)));
-        changes
+        let change = |&index: &u32| {
+            let slot = &self.slots[index as usize];
+            Write { family: slot.family, key: &slot.key, value: slot.value.as_deref() }
+        };
+        sorted(self.dirty.iter().map(change))
     }
 
-    /// Calls with the changes of one family within a range, in key order, through an iterator.
+    /// The committed changes that are not yet on disk, in order of family and key.
+    pub(crate) fn sorted_held(&self) -> Vec<Write<'_>> {
+        let change = |&index: &u32| {
+            let slot = &self.slots[index as usize];
+            let value = match &slot.base {
+                Base::Held(value) => value,
+                Base::OnDisk => &slot.value,
+            };
+            Write { family: slot.family, key: &slot.key, value: value.as_deref() }
+        };
+        sorted(self.held.iter().map(change))
+    }
+
+    /// Calls with what differs from the disk in one family within a range, in key order, through an iterator.
     pub(crate) fn with_changes_in<R>(
         &self,
         family: Family,
@@ -169,71 +203,97 @@ impl Overlay {
 
     /// Puts every slot back to what it was when the record began.
     pub(crate) fn rollback_record(&mut self) {
-        while let Some(Undo { slot, before }) = self.journal.take_back() {
-            self.dirty_bytes -= self.slots[slot as usize].bytes();
+        while let Some(Undo { slot: index, before }) = self.journal.take_back() {
+            self.dirty_bytes -= self.slots[index as usize].bytes();
+            if !matches!(before, Before::Dirty(_)) {
+                self.pop_dirty(index);
+            }
+            let slot = &mut self.slots[index as usize];
             match before {
                 Before::Absent => {
-                    self.pop_dirty(slot);
-                    self.release(slot);
+                    self.unorder(index);
+                    self.release(index);
                 }
                 Before::Clean(value) => {
-                    self.pop_dirty(slot);
-                    let restored = &mut self.slots[slot as usize];
-                    restored.value = value;
-                    restored.state = SlotState::Clean;
-                    self.clean_bytes += restored.bytes();
+                    slot.value = value;
+                    slot.state = SlotState::Clean;
+                    self.clean_bytes += slot.bytes();
+                    self.unorder(index);
                 }
+                Before::Held => self.restore_held(index),
                 Before::Dirty(value) => {
-                    let restored = &mut self.slots[slot as usize];
-                    restored.value = value;
-                    self.dirty_bytes += restored.bytes();
+                    slot.value = value;
+                    self.dirty_bytes += slot.bytes();
                 }
             }
         }
     }
 
-    /// The transaction is on disk: what was dirty is clean now.
+    /// The transaction is committed: what was dirty is held.
     pub(crate) fn settle(&mut self) {
         debug_assert!(!self.journal.is_open(), "a transaction ends between records");
         for index in mem::take(&mut self.dirty) {
             let slot = &mut self.slots[index as usize];
+            slot.state = SlotState::Held;
+            if let Base::Held(Some(buffer)) = mem::replace(&mut slot.base, Base::OnDisk) {
+                self.journal.recycle(buffer);
+            }
+            if slot.held_bytes == 0 {
+                self.held.push(index);
+            }
+            let bytes = slot.bytes();
+            self.held_bytes = self.held_bytes - mem::replace(&mut slot.held_bytes, bytes) + bytes;
+        }
+        self.dirty_bytes = 0;
+    }
+
+    /// What was held is on disk: it is clean now.
+    pub(crate) fn written(&mut self) {
+        debug_assert!(!self.journal.is_open(), "held changes are written between records");
+        for index in mem::take(&mut self.held) {
+            let slot = &mut self.slots[index as usize];
+            slot.held_bytes = 0;
+            if slot.state == SlotState::Dirty {
+                slot.base = Base::OnDisk;
+                continue;
+            }
             slot.state = SlotState::Clean;
-            if slot.value.is_some() && self.clean_limit_bytes > 0 {
-                self.clean_bytes += slot.bytes();
+            let is_kept = slot.value.is_some() && self.clean_limit_bytes > 0;
+            let bytes = slot.bytes();
+            self.unorder(index);
+            if is_kept {
+                self.clean_bytes += bytes;
             } else {
                 self.release(index);
             }
         }
-        self.forget_dirty();
+        self.held_bytes = 0;
         self.evict();
     }
 
-    /// The transaction is void: what was dirty is gone.
+    /// The transaction is void: what was dirty is as it was before.
     pub(crate) fn discard(&mut self) {
         self.journal.accept();
         for index in mem::take(&mut self.dirty) {
-            self.release(index);
+            if matches!(self.slots[index as usize].base, Base::Held(_)) {
+                self.restore_held(index);
+            } else {
+                self.unorder(index);
+                self.release(index);
+            }
         }
-        self.forget_dirty();
+        self.dirty_bytes = 0;
     }
 
     /// Drops the clean slots, since the disk is about to change under them.
     pub(crate) fn forget_clean(&mut self) {
+        debug_assert!(self.held.is_empty() && self.dirty.is_empty(), "only the disk knows anything that counts");
         for index in 0..self.slots.len() {
             if self.slots[index].state == SlotState::Clean {
                 self.release(index as u32);
             }
         }
         self.clean_bytes = 0;
-    }
-
-    fn forget_dirty(&mut self) {
-        self.dirty_bytes = 0;
-        for order in &mut self.orders {
-            if let Some(order) = order.get_mut() {
-                order.clear();
-            }
-        }
     }
 
     fn hash(&self, family: Family, key: &[u8]) -> u64 {
@@ -257,12 +317,19 @@ impl Overlay {
         if slot.value.as_deref() == value {
             return;
         }
-        let was_clean = slot.state == SlotState::Clean;
+        let before = slot.state;
         let bytes_before = slot.bytes();
-        if let Some(mark) = self.journal.must_remember(slot.mark) {
-            slot.mark = mark;
-            let previous = slot.value.take();
-            let before = if was_clean { Before::Clean(previous) } else { Before::Dirty(previous) };
+        let mark = self.journal.must_remember(slot.mark);
+        slot.mark = mark.unwrap_or(slot.mark);
+        if before == SlotState::Held {
+            slot.base = Base::Held(slot.value.take());
+        }
+        if mark.is_some() {
+            let before = match before {
+                SlotState::Held => Before::Held,
+                SlotState::Clean => Before::Clean(slot.value.take()),
+                _ => Before::Dirty(slot.value.take()),
+            };
             self.journal.remember(Undo { slot: index, before });
         }
         match (value, &mut slot.value) {
@@ -282,14 +349,16 @@ impl Overlay {
             }
         }
         slot.state = SlotState::Dirty;
-        let bytes = slot.bytes();
-        if was_clean {
-            self.clean_bytes -= bytes_before;
-            self.push_dirty(index);
-        } else {
-            self.dirty_bytes -= bytes_before;
+        self.dirty_bytes += slot.bytes();
+        match before {
+            SlotState::Clean => {
+                self.clean_bytes -= bytes_before;
+                self.dirty.push(index);
+                self.order(index);
+            }
+            SlotState::Held => self.dirty.push(index),
+            SlotState::Dirty | SlotState::Free => self.dirty_bytes -= bytes_before,
         }
-        self.dirty_bytes += bytes;
     }
 
     fn insert(&mut self, hash: u64, family: Family, key: &[u8], value: Option<&[u8]>) {
@@ -304,9 +373,12 @@ impl Overlay {
             mark: mark.unwrap_or(0),
             key: key.into(),
             value,
+            base: Base::OnDisk,
+            held_bytes: 0,
             family,
             state: SlotState::Dirty,
-            referenced: Cell::new(true),
+            // A key that is met once gets no second chance.
+            referenced: Cell::new(false),
         };
         self.dirty_bytes += slot.bytes();
         let index = if let Some(index) = self.free.pop() {
@@ -318,24 +390,39 @@ impl Overlay {
         };
         let slots = &self.slots;
         self.table.insert_unique(hash, index, |&other| slots[other as usize].hash);
-        self.push_dirty(index);
+        self.dirty.push(index);
+        self.order(index);
         if mark.is_some() {
             self.journal.remember(Undo { slot: index, before: Before::Absent });
-        }
-    }
-
-    fn push_dirty(&mut self, index: u32) {
-        self.dirty.push(index);
-        let slot = &self.slots[index as usize];
-        if let Some(order) = self.orders[usize::from(slot.family.0)].get_mut() {
-            order.insert(slot.key.clone(), index);
         }
     }
 
     /// A record's steps are taken back newest first, so what became dirty in it leaves from the end.
     fn pop_dirty(&mut self, index: u32) {
         let popped = self.dirty.pop();
-        assert_eq!(popped, Some(index), "slots become clean again in the reverse order of becoming dirty");
+        assert_eq!(popped, Some(index), "slots stop being dirty in the reverse order of becoming it");
+    }
+
+    fn restore_held(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        let base = mem::replace(&mut slot.base, Base::OnDisk);
+        let Base::Held(value) = base else { unreachable!("a slot that was held keeps what it held") };
+        if let Some(buffer) = mem::replace(&mut slot.value, value) {
+            self.journal.recycle(buffer);
+        }
+        slot.state = SlotState::Held;
+    }
+
+    /// The slot differs from the disk from now on.
+    fn order(&mut self, index: u32) {
+        let slot = &self.slots[index as usize];
+        if let Some(order) = self.orders[usize::from(slot.family.0)].get_mut() {
+            order.insert(slot.key.clone(), index);
+        }
+    }
+
+    /// The slot says what the disk says, or is about to go.
+    fn unorder(&mut self, index: u32) {
         let slot = &self.slots[index as usize];
         if let Some(order) = self.orders[usize::from(slot.family.0)].get_mut() {
             order.remove(&slot.key);
@@ -347,6 +434,7 @@ impl Overlay {
         let slot = &mut self.slots[index as usize];
         slot.state = SlotState::Free;
         slot.mark = 0;
+        slot.base = Base::OnDisk;
         slot.key = Box::default();
         if let Some(buffer) = slot.value.take() {
             self.journal.recycle(buffer);
@@ -359,7 +447,12 @@ impl Overlay {
 
     fn order_of(&self, family: Family) -> BTreeMap<Box<[u8]>, u32> {
         let of_family = |&&index: &&u32| self.slots[index as usize].family == family;
-        self.dirty.iter().filter(of_family).map(|&index| (self.slots[index as usize].key.clone(), index)).collect()
+        self.dirty
+            .iter()
+            .chain(&self.held)
+            .filter(of_family)
+            .map(|&index| (self.slots[index as usize].key.clone(), index))
+            .collect()
     }
 
     /// Second chance: the hand spares what was used since it last came by.
@@ -373,6 +466,12 @@ impl Overlay {
             }
         }
     }
+}
+
+fn sorted<'a>(changes: impl Iterator<Item = Write<'a>>) -> Vec<Write<'a>> {
+    let mut changes: Vec<Write<'_>> = changes.collect();
+    changes.sort_unstable_by(|a, b| (a.family, a.key).cmp(&(b.family, b.key)));
+    changes
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
-//! The backend on disk: one RocksDB per task, a column family per family, no write-ahead log. Only this file and the ones under `rocks/` name RocksDB.
+//! The backend on disk: one RocksDB per task, a column family per family, no write-ahead log. Only this file and the ones under
+//! `rocks/` name RocksDB.
 //!
-//! The task's log is the write-ahead log: what a crash loses of the memtables is read again from the stored position. `atomic_flush` keeps all families at one point.
+//! The task's log is the write-ahead log: what a crash loses of the memtables is read again from the stored position.
+//! `atomic_flush` keeps all families at one point.
 
 mod open;
 mod options;

@@ -1,4 +1,5 @@
-//! The session store: a value per record key, session start and session end. All sessions of a key lie in one value, so finding what a record may join is one point read.
+//! The session store: a value per record key, session start and session end. All sessions of a key lie in one value, so finding
+//! what a record may join is one point read.
 
 use std::mem;
 use std::ops::{Bound, ControlFlow};
@@ -44,7 +45,8 @@ impl LastRead {
 
 /// Session stores.
 impl TaskState {
-    /// Visits the sessions of a key that end at or after `earliest_end_ms` and start at or before `latest_start_ms`, in order of (start, end).
+    /// Visits the sessions of a key that end at or after `earliest_end_ms` and start at or before `latest_start_ms`, in order of
+    /// (start, end).
     ///
     /// ```
     /// use highwater_state::{StoreKind, StoreSpec, TaskState};
@@ -97,6 +99,23 @@ impl TaskState {
         Ok(())
     }
 
+    /// Puts one session in the place of those that are `gone`, given as (start, end), in one change: what a session that grows or merges needs.
+    pub fn session_replace(
+        &mut self,
+        store: StoreId,
+        key: &[u8],
+        gone: &[(i64, i64)],
+        (start_ms, end_ms): (i64, i64),
+        value: &[u8],
+    ) -> Result<(), StateError> {
+        self.check_session(store)?;
+        self.change_sessions(store, key, |packed, into| {
+            layout::replaced(packed, gone, Session { start_ms, end_ms, value }, into).map(|()| true)
+        })?;
+        self.note_hour(store, hour_of_ms(end_ms), key);
+        Ok(())
+    }
+
     /// Removes a key's session.
     pub fn session_remove(&mut self, store: StoreId, key: &[u8], start_ms: i64, end_ms: i64) -> Result<(), StateError> {
         self.check_session(store)?;
@@ -114,15 +133,28 @@ impl TaskState {
         outcome.map_err(|bad| self.bad_sessions(store, bad))
     }
 
-    /// Removes sessions that end before a time, rounded down to the hour, and says how many; no further key once it has removed `max`. They leave the log too.
-    /// [`session_is_expired`](TaskState::session_is_expired) tells whether more are due.
+    /// Removes sessions that end before a time, rounded down to the hour, and says how many; no further key once it has removed
+    /// `max`. They leave the log too. [`session_is_expired`](TaskState::session_is_expired) tells whether more are due.
     pub fn session_expire(&mut self, store: StoreId, before_end_ms: i64, max: usize) -> Result<usize, StateError> {
+        self.session_expire_with(store, before_end_ms, max, &mut |_, _, _, _| {})
+    }
+
+    /// As [`session_expire`](TaskState::session_expire), and shows each session that leaves.
+    pub fn session_expire_with(
+        &mut self,
+        store: StoreId,
+        before_end_ms: i64,
+        max: usize,
+        leaving: &mut VisitSession<'_>,
+    ) -> Result<usize, StateError> {
         self.check_session(store)?;
         let before_hour = hour_of_ms(before_end_ms);
         self.expire_before(store, before_hour, max, |state, _, key, _| {
             let mut entries = 0;
             state.change_sessions(store, key, |packed, into| {
-                entries = layout::without_hours_before(packed, before_hour, into)?;
+                entries = layout::without_hours_before(packed, before_hour, into, &mut |session| {
+                    leaving(key, session.start_ms, session.end_ms, session.value);
+                })?;
                 Ok(entries > 0)
             })?;
             Ok(Dropped { entries, is_done: true })

@@ -1,7 +1,8 @@
 //! A task's state: its stores, the overlay of the running transaction, and the metadata that goes with every batch.
 //!
-//! Start reading here; [`open`](self::open) makes one, `apply` ends a transaction, `restore` follows the log, and the kinds (`key_value`, `window`, `session`, `dedup`)
-//! are what processors call. It is driven by one thread and knows no log client, no clock and no transaction but its own.
+//! Start reading here; [`open`](self::open) makes one, `apply` ends a transaction, `restore` follows the log, and the kinds
+//! (`key_value`, `window`, `session`, `dedup`) are what processors call. It is driven by one thread and knows no log client, no
+//! clock and no transaction but its own.
 
 mod apply;
 mod durable;
@@ -9,6 +10,7 @@ mod inspect;
 mod open;
 mod restore;
 mod scan;
+mod write_back;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -24,7 +26,6 @@ use crate::dedup::Dedup;
 use crate::error::StateError;
 use crate::expiry::ExpiryMark;
 use crate::limits::{FLUSH_AFTER, FLUSH_AFTER_BYTES, IDLE_STAMP_AFTER};
-use crate::metadata;
 use crate::overlay::{Known, Overlay};
 use crate::rocks;
 use crate::session::LastRead;
@@ -33,8 +34,9 @@ use crate::value_ref::ValueRef;
 
 /// All state of one task.
 ///
-/// Changes stay in memory until [`apply`](TaskState::apply), which writes them with the log positions that they stand for in one atomic batch. So what is on disk is never ahead
-/// of the log, and a crash costs a replay of its tail.
+/// Changes belong to the running transaction until [`apply`](TaskState::apply). Committed ones are written with the log positions
+/// that they stand for in one atomic batch, many transactions at a time. So what is on disk is never ahead of the log, and a
+/// crash costs a replay of its tail.
 ///
 /// ```
 /// use highwater_state::{LogPosition, StoreKind, StoreSpec, TaskState};
@@ -71,7 +73,12 @@ pub struct TaskState {
     numbers: Vec<u16>,
     /// By store.
     positions: Vec<Option<LogPosition>>,
+    /// By store; whether its position is newer than the written one.
+    moved: Vec<bool>,
+    write_back_bytes: usize,
     stamp_ms: Option<i64>,
+    /// Whether the stamp is newer than the written one.
+    is_stamp_moved: bool,
     durable: Durable,
     cadence: Cadence,
     /// The session key that was read from disk last: who finds a key's sessions changes them next.
@@ -83,7 +90,7 @@ pub struct TaskState {
 /// When to flush.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cadence {
-    /// Bytes that were applied since the last flush.
+    /// Bytes of the log that were applied since the last flush.
     unflushed_bytes: usize,
     last_flush_ms: i64,
     stamp_every_ms: i64,
@@ -152,6 +159,11 @@ impl TaskState {
         self.overlay.dirty_bytes() + self.dedups.iter().flatten().map(Dedup::dirty_bytes).sum::<usize>()
     }
 
+    /// What committed changes that are not yet written hold in memory.
+    pub fn held_bytes(&self) -> usize {
+        self.overlay.held_bytes() + self.dedups.iter().flatten().map(Dedup::held_bytes).sum::<usize>()
+    }
+
     /// What recent entries hold in memory beside the transaction's changes.
     pub fn clean_cache_bytes(&self) -> usize {
         self.overlay.clean_bytes()
@@ -164,8 +176,11 @@ impl TaskState {
         self.expiry.iter_mut().for_each(ExpiryMark::discard);
     }
 
-    /// Housekeeping, to be called now and then while the task is owned and its restore is complete: flushes what was applied after five minutes or 64 MiB, and renews the
-    /// clock stamp, so that an idle state does not turn stale. It does not wait for the disk.
+    /// Housekeeping, to be called now and then while the task is owned and its restore is complete: flushes what was applied
+    /// after five minutes or 64 MiB, and renews the clock stamp, so that an idle state does not turn stale. It does not wait for
+    /// the disk.
+    ///
+    /// A transaction may be running, but no record.
     pub fn maintain(&mut self, now_ms: i64) -> Result<(), StateError> {
         self.durable.check(self.backend.as_ref());
         let since_flush_ms = now_ms.saturating_sub(self.cadence.last_flush_ms);
@@ -176,9 +191,7 @@ impl TaskState {
         if !is_flush_due && !is_stamp_due {
             return Ok(());
         }
-        let stamp = metadata::stamp(now_ms);
-        self.write_metadata(&[stamp])?;
-        self.stamp_ms = Some(now_ms);
+        self.stamp(now_ms);
         self.flush_and(FlushWait::Background)?;
         self.cadence.last_flush_ms = now_ms;
         Ok(())
@@ -189,7 +202,8 @@ impl TaskState {
         self.flush_and(FlushWait::UntilDurable)
     }
 
-    /// Drops what was not applied and makes the rest durable. A state that is dropped instead is as after a crash: what was flushed is there.
+    /// Drops what was not applied and makes the rest durable. A state that is dropped instead is as after a crash: what was
+    /// flushed is there.
     pub fn close(mut self) -> Result<(), StateError> {
         self.discard();
         self.flush()
@@ -215,7 +229,13 @@ impl TaskState {
         self.backend.compact();
     }
 
+    fn stamp(&mut self, now_ms: i64) {
+        self.stamp_ms = Some(now_ms);
+        self.is_stamp_moved = true;
+    }
+
     fn flush_and(&mut self, wait: FlushWait) -> Result<(), StateError> {
+        self.write_back()?;
         self.backend.flush(wait)?;
         self.durable.flushed(wait, &self.positions);
         self.cadence.unflushed_bytes = 0;

@@ -90,12 +90,23 @@ impl TaskState {
         self.check_windows_read(store, is_damaged)
     }
 
-    /// Deletes windows that start before a time, rounded down to the hour; at most `max` of them, and says how many. They go to the log as deletes.
-    /// [`window_is_expired`](TaskState::window_is_expired) tells whether more are due.
+    /// Deletes windows that start before a time, rounded down to the hour; at most `max` of them, and says how many. They go to
+    /// the log as deletes. [`window_is_expired`](TaskState::window_is_expired) tells whether more are due.
     pub fn window_expire(&mut self, store: StoreId, before_start_ms: i64, max: usize) -> Result<usize, StateError> {
+        self.window_expire_with(store, before_start_ms, max, &mut |_, _, _| {})
+    }
+
+    /// As [`window_expire`](TaskState::window_expire), and shows each window that leaves.
+    pub fn window_expire_with(
+        &mut self,
+        store: StoreId,
+        before_start_ms: i64,
+        max: usize,
+        leaving: &mut VisitWindow<'_>,
+    ) -> Result<usize, StateError> {
         self.check_window(store)?;
         self.expire_before(store, hour_of_ms(before_start_ms), max, |state, hour, key, most| {
-            state.drop_windows(store, hour, key, most)
+            state.drop_windows(store, hour, key, most, leaving)
         })
     }
 
@@ -104,14 +115,17 @@ impl TaskState {
         self.is_expired_before(store, hour_of_ms(before_start_ms))
     }
 
-    fn drop_windows(&mut self, store: StoreId, hour: i64, key: &[u8], most: usize) -> Result<Dropped, StateError> {
+    fn drop_windows(&mut self, store: StoreId, hour: i64, key: &[u8], most: usize, leaving: &mut VisitWindow<'_>) -> Result<Dropped, StateError> {
         let first_ms = hour_start_ms(hour);
         let (from, to) = (layout::encode(key, first_ms), layout::encode(key, first_ms.saturating_add(LAST_MS_OF_HOUR)));
         let mut entries: Vec<Box<[u8]>> = Vec::new();
         let mut is_done = true;
-        self.scan_family(Self::family(store), (Bound::Included(&from), Bound::Included(&to)), &mut |entry, _| {
+        self.scan_family(Self::family(store), (Bound::Included(&from), Bound::Included(&to)), &mut |entry, value| {
             is_done = entries.len() < most;
             if is_done {
+                if let Some((_, start_ms)) = layout::decode(entry) {
+                    leaving(key, start_ms, value);
+                }
                 entries.push(entry.into());
                 ControlFlow::Continue(())
             } else {

@@ -1,3 +1,5 @@
 //! The operators of the DSL, each through the test driver: the vectors of the semantics, the rules, and oracles.
 
 mod dedup;
+mod rows;
+mod sessions;

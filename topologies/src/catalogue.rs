@@ -1,8 +1,9 @@
-//! The topologies that the binary runs. A new one is a module beside this one, with a function `build`, and a line in [`ALL`].
+//! The topologies that the binary runs. A new one is a file in `pipelines`, with a function `build`, and a line in [`ALL`].
 
 use highwater::{Error, Topology};
 
 use crate::exit::Failure;
+use crate::pipelines;
 use crate::schemas::Schemas;
 
 /// A topology that can be run.
@@ -18,7 +19,10 @@ pub struct Pipeline {
 
 /// All of them, in the order in which data flows.
 pub const ALL: &[Pipeline] = &[
-    Pipeline { name: "clean", about: "validates events, corrects their time, lets each pass once", build: placeholder::clean },
+    Pipeline { name: "clean", about: "validates events, corrects their time, lets each pass once", build: pipelines::clean::build },
+    Pipeline { name: "sessions", about: "makes visits of a visitor's events", build: pipelines::sessions::build },
+    Pipeline { name: "orders", about: "makes one fact of an order, its items and its payments", build: pipelines::orders::build },
+    Pipeline { name: "customers", about: "makes customers as they are and as they were of their changes", build: pipelines::customers::build },
 ];
 
 /// The pipelines of these names, in the order of the catalogue; all of them if none is named.
@@ -38,21 +42,25 @@ pub fn select(names: &[String]) -> Result<Vec<Pipeline>, Failure> {
     Ok(ALL.iter().filter(|pipeline| names.is_empty() || names.iter().any(|name| name == pipeline.name)).copied().collect())
 }
 
-/// Stands in until the topologies are here.
-mod placeholder {
-    use highwater::{Error, StreamsBuilder, Topology};
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    use crate::schemas::Schemas;
+    #[test]
+    fn every_pipeline_can_be_built_and_has_the_name_of_its_topology() {
+        let schemas = Schemas::in_memory();
+        for pipeline in ALL {
+            assert_eq!((pipeline.build)(&schemas).unwrap().name(), pipeline.name);
+        }
+    }
 
-    pub(super) fn clean(schemas: &Schemas) -> Result<Topology, Error> {
-        let value = schemas.serde::<shoppulse_avro::CleanEvent>()?;
-        let builder = StreamsBuilder::new("clean");
-        builder.dead_letters("dlq.shoppulse");
-        builder
-            .stream::<String, String>("raw.events")
-            .repartition("through")
-            .map_values(|key, properties| shoppulse_avro::CleanEvent { message_id: key.clone(), properties, ..Default::default() })
-            .to(highwater::Produced::with("clean.events", std::sync::Arc::new(highwater::serde::StringSerde), value));
-        builder.build()
+    #[test]
+    fn some_can_be_chosen_and_come_in_the_order_of_the_catalogue() {
+        let names = |chosen: &[&str]| -> Vec<&str> {
+            let chosen: Vec<String> = chosen.iter().map(|name| (*name).to_owned()).collect();
+            select(&chosen).unwrap().iter().map(|pipeline| pipeline.name).collect()
+        };
+        assert_eq!(names(&["orders", "clean"]), ["clean", "orders"]);
+        assert_eq!(names(&[]).len(), ALL.len());
     }
 }

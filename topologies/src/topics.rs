@@ -7,6 +7,7 @@ use std::time::Duration;
 use highwater::kafka::{NewTopic, TopicDescription};
 
 use crate::config::{Config, Retention};
+use crate::topic_names as names;
 
 /// Late records and dead letters carry an input of up to 512 KiB and its story.
 const FAILED_MAX_BYTES: &str = "2097152";
@@ -24,20 +25,20 @@ enum Cleanup {
 pub fn wanted(config: &Config) -> Vec<NewTopic> {
     let Retention { raw, clean, failed, quality } = config.retention;
     let topics = [
-        ("raw.events", Cleanup::Delete(raw)),
-        ("raw.payments", Cleanup::Delete(raw)),
-        ("cdc.shop.public.customers", Cleanup::Delete(raw)),
-        ("cdc.shop.public.orders", Cleanup::Delete(raw)),
-        ("cdc.shop.public.order_items", Cleanup::Delete(raw)),
-        ("clean.events", Cleanup::Delete(clean)),
-        ("curated.sessions", Cleanup::Compact),
-        ("curated.order_facts", Cleanup::Compact),
-        ("curated.customers", Cleanup::Compact),
-        ("curated.customer_history", Cleanup::Compact),
-        ("late.events", Cleanup::Delete(failed)),
-        ("dlq.shoppulse", Cleanup::Delete(failed)),
-        ("ops.quality", Cleanup::CompactAndDelete(quality)),
-        ("ops.loads", Cleanup::Compact),
+        (names::RAW_EVENTS, Cleanup::Delete(raw)),
+        (names::RAW_PAYMENTS, Cleanup::Delete(raw)),
+        (names::CDC_CUSTOMERS, Cleanup::Delete(raw)),
+        (names::CDC_ORDERS, Cleanup::Delete(raw)),
+        (names::CDC_ORDER_ITEMS, Cleanup::Delete(raw)),
+        (names::CLEAN_EVENTS, Cleanup::Delete(clean)),
+        (names::SESSIONS, Cleanup::Compact),
+        (names::ORDER_FACTS, Cleanup::Compact),
+        (names::CUSTOMERS, Cleanup::Compact),
+        (names::CUSTOMER_HISTORY, Cleanup::Compact),
+        (names::LATE_EVENTS, Cleanup::Delete(failed)),
+        (names::DEAD_LETTERS, Cleanup::Delete(failed)),
+        (names::QUALITY, Cleanup::CompactAndDelete(quality)),
+        (names::LOADS, Cleanup::Compact),
     ];
     topics.into_iter().map(|(name, cleanup)| topic(config, name, cleanup)).collect()
 }
@@ -170,6 +171,18 @@ mod tests {
         ];
         for (topic, key, value) in cases {
             assert_eq!(wanted[topic][key], value, "{topic} {key}");
+        }
+    }
+
+    #[test]
+    fn every_topic_of_a_pipeline_is_planned() {
+        let planned: Vec<String> = wanted(&config()).into_iter().map(|topic| topic.name).collect();
+        let schemas = crate::schemas::Schemas::in_memory();
+        for pipeline in crate::catalogue::ALL {
+            let topology = (pipeline.build)(&schemas).unwrap();
+            for topic in topology.reads().into_iter().chain(topology.writes()) {
+                assert!(planned.iter().any(|planned| **planned == *topic), "{topic} of {}", pipeline.name);
+            }
         }
     }
 

@@ -21,5 +21,5 @@ pub(crate) fn repartition<'b, K: Data, V: Data>(
     }
     let decoding = Decoding { key: options.key, value: options.value, extractor: None, internal: true };
     let spec = SourceSpec { topic, reset: OffsetReset::Earliest, lead: options.lead, subtopology: None };
-    source(builder, options.name.to_string(), spec, decoding)
+    source(builder, format!("{}-repartition", options.name), spec, decoding)
 }

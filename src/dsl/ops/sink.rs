@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::dsl::builder::NodeSpec;
 use crate::dsl::kstream::KStream;
+use crate::dsl::ops::keep::NULL_KEY;
 use crate::dsl::options::{Partitioner, Produced};
 use crate::error::Error;
 use crate::kafka::partition_for_key;
@@ -46,6 +47,10 @@ impl<K: Data, V: Data> Forward<K, V> for Sink<K, V> {
         let has_key = !key.is_null(&record.key);
         if has_key {
             key.encode(&record.key, outbox.arena())?;
+        } else if *carries_origin {
+            // Behind a repartition equal keys meet; a record without one meets nobody.
+            core.ruling.end_branch(NULL_KEY);
+            return Ok(());
         }
         let value_start = outbox.end();
         let has_value = !value.is_null(&record.value);

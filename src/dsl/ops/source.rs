@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use crate::dsl::builder::{NodeSpec, StreamsBuilder};
 use crate::dsl::kstream::KStream;
+use crate::dsl::ktable::KTable;
+use crate::dsl::materialized::Materialized;
+use crate::dsl::ops::keep::{Keep, upsert};
 use crate::dsl::options::{Consumed, TimestampExtractor};
 use crate::kafka::FetchedRecord;
 use crate::processor::ProcessError;
 use crate::record::{Headers, Record, Timestamp};
-use crate::serde::{Data, SerdeError, SharedSerde};
+use crate::serde::{Data, NullableSerde, SerdeError, SharedSerde};
 use crate::task::TaskCore;
 use crate::task::dead_letter::ORIGIN_HEADER;
 use crate::task::edge::{Outlet, SourceEntry};
@@ -86,6 +89,28 @@ pub(crate) fn stream<K: Data, V: Data>(builder: &StreamsBuilder, options: Consum
     };
     let decoding = Decoding { key: options.key, value: options.value, extractor: options.extractor, internal: false };
     source(builder, name, spec, decoding)
+}
+
+/// A topic whose records without a value delete.
+pub(crate) fn table<'b, K: Data, V: Data>(
+    builder: &'b StreamsBuilder,
+    source: Consumed<K, V>,
+    options: Materialized<K, V>,
+) -> KTable<'b, K, V> {
+    let extractor = source.extractor.map(|extract| -> TimestampExtractor<K, Option<V>> {
+        Arc::new(move |key, value, timestamp| value.as_ref().map_or(timestamp, |value| extract(key, value, timestamp)))
+    });
+    let value: SharedSerde<Option<V>> = Arc::new(NullableSerde(source.value));
+    let source = Consumed {
+        topic: source.topic,
+        key: source.key,
+        value,
+        reset: source.reset,
+        lead: source.lead,
+        subtopology: source.subtopology,
+        extractor,
+    };
+    upsert(stream(builder, source), Keep::new("table", options))
 }
 
 /// Records a source node.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::transform::transform;
 use crate::dsl::builder::NodeSpec;
 use crate::dsl::kstream::KStream;
+use crate::dsl::ops::keep::NULL_VALUE;
 use crate::processor::ProcessError;
 use crate::record::{Record, Timestamp};
 use crate::serde::Data;
@@ -116,6 +117,18 @@ pub(crate) fn peek<'b, K: Data, V: Data>(
     transform(stream, "peek", move |record: Record<K, V>, outlet, core| {
         look(&record.key, &record.value);
         outlet.forward(record, core)
+    })
+}
+
+pub(crate) fn present<K: Data, V: Data>(stream: KStream<'_, K, Option<V>>) -> KStream<'_, K, V> {
+    transform(stream, "present", |record: Record<K, Option<V>>, outlet, core| match record.value {
+        Some(value) => {
+            outlet.forward(Record { key: record.key, value, timestamp: record.timestamp, headers: record.headers }, core)
+        }
+        None => {
+            core.ruling.end_branch(NULL_VALUE);
+            Ok(())
+        }
     })
 }
 

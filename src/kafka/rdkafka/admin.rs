@@ -97,7 +97,7 @@ impl Admin for RdAdmin {
         partitions: &[TopicPartition],
         timeout: Duration,
     ) -> Result<Vec<Option<CommittedOffset>>, KafkaError> {
-        offsets::group_offsets(&self.client, group, partitions, timeout)
+        offsets::group_offsets(&self.client, group, partitions, offsets::Pending::Ignore, timeout)
     }
 
     fn alter_group_offsets(

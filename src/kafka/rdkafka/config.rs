@@ -47,7 +47,9 @@ impl Settings {
     }
 
     pub(super) fn admin(bootstrap_servers: &str) -> Self {
-        Self::client(bootstrap_servers, "highwater-admin")
+        let mut settings = Self::client(bootstrap_servers, "highwater-admin");
+        settings.fix("group.id", "highwater-admin");
+        settings
     }
 
     pub(super) fn consumer(bootstrap_servers: &str, wanted: &ConsumerSettings) -> Self {

@@ -71,7 +71,8 @@ impl Front {
         }
     }
 
-    /// Makes room when little is left: expired hours go first, then the oldest ones until half is free. Only between transactions, since what goes must be on disk.
+    /// Makes room when little is left: expired hours go first, then the oldest ones until half is free. Only between
+    /// transactions, since what goes must be on disk.
     pub(crate) fn trim(&mut self, horizon: i64) {
         if self.table.len() <= self.max_entries - self.max_entries / 8 {
             return;

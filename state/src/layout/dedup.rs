@@ -1,6 +1,6 @@
-//! A dedup store's entry: the identity (16 bytes) and the hour in which it was kept (4 bytes).
-//! Its log packs many identities of one hour into a record. Key: the hour (8 bytes). Value: a version byte, the hour (4 bytes), the number of identities (4 bytes),
-//! the identities, and XXH3-64 of all that. Which identities share a record means nothing.
+//! A dedup store's entry: the identity (16 bytes) and the hour in which it was kept (4 bytes). Its log packs many identities of
+//! one hour into a record. Key: the hour (8 bytes). Value: a version byte, the hour (4 bytes), the number of identities (4
+//! bytes), the identities, and XXH3-64 of all that. Which identities share a record means nothing.
 
 use xxhash_rust::xxh3::xxh3_64;
 

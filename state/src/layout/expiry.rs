@@ -1,5 +1,6 @@
-//! A key of the expiry index: the store's number (2 bytes), the hour (8 bytes that sort as the number), the record key. It has no value.
-//! The index says "this key had something in this hour"; whether it still has is asked of the store. It is not logged: a restore derives it.
+//! A key of the expiry index: the store's number (2 bytes), the hour (8 bytes that sort as the number), the record key. It has no
+//! value. The index says "this key had something in this hour"; whether it still has is asked of the store. It is not logged: a
+//! restore derives it.
 
 use super::{KeyBuffer, from_ordered_i64, ordered_i64, split_array};
 

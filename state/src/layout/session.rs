@@ -1,6 +1,6 @@
-//! A session store's value: all live sessions of one key, so that one point read finds what a record may join.
-//! A version byte, then for each session its start, end (8 bytes each), the length of its value (4 bytes) and the value, in order of (start, end).
-//! The log has the same keys and values: one record per changed key, and a tombstone when the last session is gone.
+//! A session store's value: all live sessions of one key, so that one point read finds what a record may join. A version byte,
+//! then for each session its start, end (8 bytes each), the length of its value (4 bytes) and the value, in order of (start,
+//! end). The log has the same keys and values: one record per changed key, and a tombstone when the last session is gone.
 
 use std::ops::Range;
 
@@ -87,14 +87,48 @@ pub(crate) fn without(packed: &[u8], start_ms: i64, end_ms: i64, into: &mut Vec<
     Ok(true)
 }
 
+/// Writes the packed value with one session in the place of those that are `gone`, given as (start, end).
+pub(crate) fn replaced(
+    packed: &[u8],
+    gone: &[(i64, i64)],
+    session: Session<'_>,
+    into: &mut Vec<u8>,
+) -> Result<(), BadSessions> {
+    into.clear();
+    into.push(VERSION);
+    let bounds = (session.start_ms, session.end_ms);
+    let mut is_placed = false;
+    let mut sessions = sessions(packed)?;
+    while let Some((place, other)) = sessions.next_located()? {
+        let other_bounds = (other.start_ms, other.end_ms);
+        if !is_placed && other_bounds >= bounds {
+            push(session, into);
+            is_placed = true;
+        }
+        if other_bounds != bounds && !gone.contains(&other_bounds) {
+            into.extend_from_slice(&packed[place]);
+        }
+    }
+    if !is_placed {
+        push(session, into);
+    }
+    Ok(())
+}
+
 /// Writes the packed value without the sessions whose end lies in an hour before `hour`; says how many those are.
-pub(crate) fn without_hours_before(packed: &[u8], hour: i64, into: &mut Vec<u8>) -> Result<usize, BadSessions> {
+pub(crate) fn without_hours_before(
+    packed: &[u8],
+    hour: i64,
+    into: &mut Vec<u8>,
+    leaving: &mut dyn FnMut(Session<'_>),
+) -> Result<usize, BadSessions> {
     into.clear();
     let mut dropped = 0;
     let mut sessions = sessions(packed)?;
     while let Some((place, session)) = sessions.next_located()? {
         if hour_of_ms(session.end_ms) < hour {
             dropped += 1;
+            leaving(session);
         } else {
             if into.is_empty() {
                 into.push(VERSION);
@@ -162,12 +196,34 @@ mod tests {
     }
 
     #[test]
+    fn one_session_takes_the_place_of_others() {
+        let (mut packed, mut next) = (Vec::new(), Vec::new());
+        for (start, end) in [(1, 2), (5, 6), (9, 9)] {
+            with(&packed, session(start, end, b"x"), &mut next).unwrap();
+            std::mem::swap(&mut packed, &mut next);
+        }
+        for (gone, new, expected) in [
+            (vec![], (3, 3), vec![(1, 2), (3, 3), (5, 6), (9, 9)]),
+            (vec![], (5, 6), vec![(1, 2), (5, 6), (9, 9)]),
+            (vec![(5, 6)], (4, 6), vec![(1, 2), (4, 6), (9, 9)]),
+            (vec![(5, 6), (9, 9)], (5, 9), vec![(1, 2), (5, 9)]),
+            (vec![(1, 2), (5, 6)], (1, 6), vec![(1, 6), (9, 9)]),
+            (vec![(9, 9)], (9, 12), vec![(1, 2), (5, 6), (9, 12)]),
+        ] {
+            replaced(&packed, &gone, session(new.0, new.1, b"y"), &mut next).unwrap();
+            assert_eq!(starts(&next), expected, "{new:?} for {gone:?}");
+        }
+        replaced(b"", &[], session(1, 1, b"y"), &mut next).unwrap();
+        assert_eq!(starts(&next), [(1, 1)]);
+    }
+
+    #[test]
     fn taking_out_the_last_session_leaves_no_bytes() {
         let (mut packed, mut left) = (Vec::new(), vec![9]);
         with(b"", session(1, 2, b"v"), &mut packed).unwrap();
         assert!(without(&packed, 1, 2, &mut left).unwrap());
         assert!(left.is_empty());
-        assert_eq!(without_hours_before(&packed, 1, &mut left), Ok(1));
+        assert_eq!(without_hours_before(&packed, 1, &mut left, &mut |_| {}), Ok(1));
         assert!(left.is_empty());
     }
 
@@ -177,7 +233,7 @@ mod tests {
         with(b"", session(1, 2, b"value"), &mut packed).unwrap();
         let mut out = Vec::new();
         for cut in 2..packed.len() {
-            assert_eq!(without_hours_before(&packed[..cut], 0, &mut out), Err(BadSessions), "cut at {cut}");
+            assert_eq!(without_hours_before(&packed[..cut], 0, &mut out, &mut |_| {}), Err(BadSessions), "cut at {cut}");
         }
         packed[0] = 2;
         assert!(sessions(&packed).is_err());

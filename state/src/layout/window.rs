@@ -1,5 +1,6 @@
-//! A window store's key: the length of the record key (4 bytes), the record key, the window's start (8 bytes that sort as the number).
-//! So all windows of a key lie together in order of time, and no key's windows lie between another's. The log has the same keys.
+//! A window store's key: the length of the record key (4 bytes), the record key, the window's start (8 bytes that sort as the
+//! number). So all windows of a key lie together in order of time, and no key's windows lie between another's. The log has the
+//! same keys.
 
 use super::{KeyBuffer, from_ordered_i64, ordered_i64, split_array};
 

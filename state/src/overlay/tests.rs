@@ -9,6 +9,12 @@ const F: Family = Family(0);
 const G: Family = Family(1);
 const ALL: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Unbounded, Bound::Unbounded);
 
+/// Commits and writes.
+fn commit(overlay: &mut Overlay) {
+    overlay.settle();
+    overlay.written();
+}
+
 fn changes(overlay: &Overlay, family: Family) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
     overlay
         .with_changes_in(family, ALL, |changes| changes.map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))).collect())
@@ -19,7 +25,7 @@ fn a_rollback_restores_absent_clean_and_dirty_slots() {
     for scanned_first in [false, true] {
         let mut overlay = Overlay::new(2, 1 << 20);
         overlay.put(F, b"clean", Some(b"1"));
-        overlay.settle();
+        commit(&mut overlay);
         overlay.put(F, b"dirty", Some(b"2"));
         if scanned_first {
             assert_eq!(changes(&overlay, F).len(), 1);
@@ -43,11 +49,46 @@ fn a_rollback_restores_absent_clean_and_dirty_slots() {
 }
 
 #[test]
-fn settled_entries_stay_readable_and_deletes_do_not() {
+fn a_held_change_survives_rollback_discard_and_a_write_in_mid_transaction() {
+    let held =
+        |overlay: &Overlay| -> Vec<_> { overlay.sorted_held().iter().map(|write| write.value.map(<[u8]>::to_vec)).collect() };
     let mut overlay = Overlay::new(2, 1 << 20);
     overlay.put(F, b"a", Some(b"1"));
     overlay.put(F, b"b", None);
     overlay.settle();
+    let bytes = overlay.held_bytes();
+    for is_in_record in [true, false] {
+        if is_in_record {
+            overlay.begin_record();
+        }
+        overlay.put(F, b"a", Some(b"22"));
+        overlay.put(F, b"a", None);
+        overlay.put(F, b"b", Some(b"2"));
+        assert_eq!(changes(&overlay, F), [(b"a".to_vec(), None), (b"b".to_vec(), Some(b"2".to_vec()))]);
+        if is_in_record {
+            overlay.rollback_record();
+        } else {
+            assert_eq!(held(&overlay), [Some(b"1".to_vec()), None]);
+            overlay.discard();
+        }
+        assert_eq!((overlay.get(F, b"a"), overlay.get(F, b"b")), (Known::Value(b"1"), Known::Deleted));
+        assert_eq!(held(&overlay), [Some(b"1".to_vec()), None]);
+        assert_eq!((overlay.dirty_bytes(), overlay.held_bytes()), (0, bytes));
+    }
+    overlay.put(F, b"a", Some(b"3"));
+    overlay.written();
+    assert_eq!((overlay.held_bytes(), held(&overlay).len()), (0, 0));
+    assert_eq!(changes(&overlay, F), [(b"a".to_vec(), Some(b"3".to_vec()))], "the transaction's change stays");
+    overlay.discard();
+    assert_eq!((overlay.get(F, b"a"), changes(&overlay, F).len()), (Known::Nothing, 0), "the disk has it");
+}
+
+#[test]
+fn settled_entries_stay_readable_and_deletes_do_not() {
+    let mut overlay = Overlay::new(2, 1 << 20);
+    overlay.put(F, b"a", Some(b"1"));
+    overlay.put(F, b"b", None);
+    commit(&mut overlay);
     assert!(!overlay.is_dirty());
     assert_eq!(overlay.get(F, b"a"), Known::Value(b"1"));
     assert_eq!(overlay.get(F, b"b"), Known::Nothing);
@@ -75,7 +116,7 @@ fn clean_entries_keep_to_their_bytes_and_the_used_ones_stay() {
             overlay.put(F, &key, Some(&[7; 100]));
         }
         overlay.put(F, b"hot", Some(&round.to_be_bytes()));
-        overlay.settle();
+        commit(&mut overlay);
         assert!(overlay.clean_bytes() <= 20_000, "round {round}");
         assert_ne!(overlay.get(F, b"hot"), Known::Nothing, "round {round}");
     }
@@ -85,7 +126,7 @@ fn clean_entries_keep_to_their_bytes_and_the_used_ones_stay() {
 fn writing_what_is_there_is_no_change() {
     let mut overlay = Overlay::new(1, 1 << 20);
     overlay.put(F, b"a", Some(b"1"));
-    overlay.settle();
+    commit(&mut overlay);
     overlay.put(F, b"a", Some(b"1"));
     assert!(!overlay.is_dirty());
 }

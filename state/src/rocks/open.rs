@@ -13,7 +13,8 @@ use crate::error::{OpenError, StateError};
 pub(crate) const DEFAULT_FAMILY: &str = "default";
 
 impl Rocks {
-    /// Opens the database in `dir`, or makes it, with these families; others that are found are opened too and dropped by [`Rocks::drop_strangers`].
+    /// Opens the database in `dir`, or makes it, with these families; others that are found are opened too and dropped by
+    /// [`Rocks::drop_strangers`].
     pub(crate) fn open(
         dir: &Path,
         families: Vec<FamilySpec>,
@@ -69,7 +70,8 @@ pub(crate) fn destroy(dir: &Path) -> Result<(), StateError> {
     if !dir.exists() {
         return Ok(());
     }
-    // RocksDB goes first because it respects the lock. What it can't read, it can't destroy, so any other failure is no reason to stop.
+    // RocksDB goes first because it respects the lock. What it can't read, it can't destroy, so any other failure is no reason to
+    // stop.
     if let Err(error) = DB::destroy(&Options::default(), dir)
         && is_lock_refusal(&error)
     {
@@ -81,7 +83,8 @@ pub(crate) fn destroy(dir: &Path) -> Result<(), StateError> {
     }
 }
 
-/// Whether there is a database; remains of one without its `CURRENT` file are damage, since RocksDB would start anew on top of them.
+/// Whether there is a database; remains of one without its `CURRENT` file are damage, since RocksDB would start anew on top of
+/// them.
 fn look(dir: &Path) -> Result<bool, OpenError> {
     if dir.join("CURRENT").exists() {
         return Ok(true);
@@ -101,7 +104,8 @@ fn look(dir: &Path) -> Result<bool, OpenError> {
     Ok(false)
 }
 
-/// Sorts an error by its cure. An existing database that misses a file or says things that RocksDB does not understand is damaged.
+/// Sorts an error by its cure. An existing database that misses a file or says things that RocksDB does not understand is
+/// damaged.
 fn open_error(error: &rocksdb::Error, exists: bool) -> OpenError {
     let message = error.to_string();
     match error.kind() {

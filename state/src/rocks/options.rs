@@ -31,14 +31,16 @@ const MEMTABLE_FILTER_RATIO: f64 = 0.05;
 
 /// What holds for the whole database.
 pub(super) fn database_options(shared: &SharedResources) -> Result<Options, OpenError> {
-    // Only the text form has this one. A state that is dropped without `close` leaves what was flushed, as a crash does; there is one recovery, and it is always exercised.
+    // Only the text form has this one. A state that is dropped without `close` leaves what was flushed, as a crash does; there is
+    // one recovery, and it is always exercised.
     let mut options = Options::default()
         .get_options_from_string("avoid_flush_during_shutdown=true")
         .map_err(|error| OpenError::Io(error.to_string()))?;
     options.set_env(&shared.env);
     options.set_write_buffer_manager(&shared.write_buffers);
     options.set_max_background_jobs(shared.background_threads as i32 + 1);
-    // IMPORTANT: without a write-ahead log, only this keeps the data of all families and the positions in the metadata at one point.
+    // IMPORTANT: without a write-ahead log, only this keeps the data of all families and the positions in the metadata at one
+    // point.
     options.set_atomic_flush(true);
     options.set_paranoid_checks(true);
     // Every file stays open, so its filter and index stay in memory and a damaged file shows when the state is opened.
@@ -88,7 +90,8 @@ fn table_options(role: FamilyRole, shared: &SharedResources) -> BlockBasedOption
     table.set_block_cache(&shared.cache);
     table.set_block_size(BLOCK_BYTES);
     table.set_format_version(FORMAT_VERSION);
-    // IMPORTANT: filters and indexes lie in table memory, beside the block cache. Where they compete with blocks for it, a miss costs a read of a filter: some sixty times as much.
+    // IMPORTANT: filters and indexes lie in table memory, beside the block cache. Where they compete with blocks for it, a miss
+    // costs a read of a filter: some sixty times as much.
     table.set_cache_index_and_filter_blocks(false);
     table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
     table.set_whole_key_filtering(true);

@@ -37,18 +37,22 @@ pub struct SharedResources {
 }
 
 impl SharedResources {
-    /// Makes the resources; one value serves a process.
+    /// Makes the resources; one value serves a process, since the background threads are the process's.
     pub fn new(limits: &ResourceLimits) -> Self {
-        let mut env = Env::new().expect("RocksDB always has its default environment");
-        let threads = limits.background_threads.max(1);
-        env.set_background_threads(threads as i32);
-        env.set_high_priority_background_threads(1);
+        let mut shared = Self::without_threads(limits);
+        shared.env.set_background_threads(shared.background_threads as i32);
+        shared.env.set_high_priority_background_threads(1);
+        shared
+    }
+
+    /// Resources for looking at a state, which leave the threads of the process as they are.
+    pub(crate) fn without_threads(limits: &ResourceLimits) -> Self {
         Self {
             cache: Cache::new_lru_cache(limits.block_cache_bytes),
             // Stalling writers would stop a stream thread in the middle of a commit; flushing earlier is enough.
             write_buffers: WriteBufferManager::new_write_buffer_manager(limits.memtable_bytes, false),
-            env,
-            background_threads: threads,
+            env: Env::new().expect("RocksDB always has its default environment"),
+            background_threads: limits.background_threads.max(1),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Which log positions would be found again after a crash: those at the last flush that is known to be complete. Until the next one is, they are a lower bound.
+//! Which log positions would be found again after a crash: those at the last flush that is known to be complete. Until the next
+//! one is, they are a lower bound.
 
 use crate::backend::{Backend, FlushWait};
 use crate::spec::LogPosition;
@@ -23,7 +24,8 @@ impl Durable {
         &self.positions
     }
 
-    /// A flush has begun, or is complete. One that begins while another is under way waits its turn: it is learned with the one after it.
+    /// A flush has begun, or is complete. One that begins while another is under way waits its turn: it is learned with the one
+    /// after it.
     pub(super) fn flushed(&mut self, wait: FlushWait, positions: &[Option<LogPosition>]) {
         match wait {
             FlushWait::UntilDurable => *self = Self::found(positions.to_vec()),

@@ -44,7 +44,7 @@ impl TaskState {
     /// It does not judge age or format: it is for those who want to know why a state is refused.
     pub fn inspect(dir: &Path) -> Result<Inspection, OpenError> {
         let few = ResourceLimits { block_cache_bytes: 1 << 20, memtable_bytes: 1 << 20, background_threads: 1 };
-        let rocks = Rocks::open_read_only(dir, &SharedResources::new(&few))?;
+        let rocks = Rocks::open_read_only(dir, &SharedResources::without_threads(&few))?;
         let family = rocks.family(DEFAULT_FAMILY).ok_or_else(|| OpenError::Corrupt("the metadata are missing".to_owned()))?;
         let metadata = Metadata::load(&rocks, family)?;
         let inspect_store = |(name, entry): (&String, &crate::metadata::CatalogueEntry)| StoreInspection {

@@ -1,4 +1,5 @@
-//! Making a task's state from what is on disk, or from nothing: the checks of format, age and catalogue, and what follows from them.
+//! Making a task's state from what is on disk, or from nothing: the checks of format, age and catalogue, and what follows from
+//! them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,7 +12,9 @@ use crate::backend::{Backend, Family, FamilyRole, FamilySpec, FlushWait, Write};
 use crate::dedup::{self, Dedup};
 use crate::error::{OpenError, StateError};
 use crate::expiry::ExpiryMark;
-use crate::limits::{DEFAULT_CLEAN_CACHE_BYTES, DEFAULT_DEDUP_FRONT_BYTES, DEFAULT_MAX_AGE, FORMAT_VERSION};
+use crate::limits::{
+    DEFAULT_CLEAN_CACHE_BYTES, DEFAULT_DEDUP_FRONT_BYTES, DEFAULT_MAX_AGE, DEFAULT_WRITE_BACK_BYTES, FORMAT_VERSION,
+};
 use crate::memory::Memory;
 use crate::metadata::{self, MetaWrite, Metadata, Plan};
 use crate::overlay::Overlay;
@@ -35,6 +38,10 @@ pub struct OpenOptions {
     pub dedup_front_bytes: usize,
     /// Memory for recent entries that are already on disk, for all stores of the task together.
     pub clean_cache_bytes: usize,
+    /// What committed changes may hold in memory, for all stores together, before they are written in one batch; zero writes
+    /// every transaction. A key that changes in many transactions is then written once. A crash loses no more by it: what is
+    /// written is not durable before it is flushed either.
+    pub write_back_bytes: usize,
 }
 
 impl OpenOptions {
@@ -45,6 +52,7 @@ impl OpenOptions {
             max_age_ms: as_ms(DEFAULT_MAX_AGE),
             dedup_front_bytes: DEFAULT_DEDUP_FRONT_BYTES,
             clean_cache_bytes: DEFAULT_CLEAN_CACHE_BYTES,
+            write_back_bytes: DEFAULT_WRITE_BACK_BYTES,
         }
     }
 }
@@ -52,7 +60,8 @@ impl OpenOptions {
 impl TaskState {
     /// Opens the state in `dir`, or makes an empty one.
     ///
-    /// Stores are found by name. One that is new starts empty and without a position, so it is restored from its log's start; one that is gone is dropped with its position.
+    /// Stores are found by name. One that is new starts empty and without a position, so it is restored from its log's start; one
+    /// that is gone is dropped with its position.
     pub fn open(dir: &Path, specs: &[StoreSpec], shared: &SharedResources, options: &OpenOptions) -> Result<Self, OpenError> {
         check_specs(specs)?;
         let (mut rocks, strangers) = Rocks::open(dir, families(specs), shared)?;
@@ -72,9 +81,10 @@ impl TaskState {
     /// A state in memory, which behaves as one on disk does but forgets everything when it is dropped.
     pub fn in_memory(specs: &[StoreSpec]) -> Self {
         check_specs(specs).expect("the stores are specified rightly");
+        let options = OpenOptions { write_back_bytes: 0, ..OpenOptions::at(0) };
         let backend = Memory::new(specs.len() + 2);
         let numbers = (0..specs.len() as u16).collect();
-        Self::assemble(Box::new(backend), specs, &Metadata::default(), numbers, &OpenOptions::at(0))
+        Self::assemble(Box::new(backend), specs, &Metadata::default(), numbers, &options)
             .expect("an empty state in memory can't fail")
     }
 
@@ -101,9 +111,12 @@ impl TaskState {
             dedups,
             expiry: vec![ExpiryMark::unknown(); specs.len()],
             durable: Durable::found(positions.clone()),
+            write_back_bytes: options.write_back_bytes,
+            moved: vec![false; specs.len()],
             positions,
             numbers,
             stamp_ms: metadata.stamp_ms,
+            is_stamp_moved: false,
             cadence: Cadence {
                 unflushed_bytes: 0,
                 last_flush_ms: options.now_ms,
@@ -153,7 +166,8 @@ fn check_age(metadata: &Metadata, options: &OpenOptions) -> Result<(), OpenError
     if age_ms.saturating_abs() > options.max_age_ms { Err(OpenError::Stale { age_ms }) } else { Ok(()) }
 }
 
-/// IMPORTANT: the position of a store goes, durably, before its data does. The other way round a crash in between would leave an empty store that claims to have followed its log.
+/// IMPORTANT: the position of a store goes, durably, before its data does. The other way round a crash in between would leave an
+/// empty store that claims to have followed its log.
 fn forget_gone_stores(backend: &mut dyn Backend, stores: u16, metadata: &Metadata, plan: &Plan) -> Result<(), StateError> {
     if plan.gone.is_empty() {
         return Ok(());
@@ -175,7 +189,8 @@ fn forget_gone_stores(backend: &mut dyn Backend, stores: u16, metadata: &Metadat
     backend.flush(FlushWait::UntilDurable)
 }
 
-/// A new store is emptied before it enters the catalogue: what a family of its name may still hold is of a store that was dropped.
+/// A new store is emptied before it enters the catalogue: what a family of its name may still hold is of a store that was
+/// dropped.
 fn enter_new_stores(backend: &mut dyn Backend, specs: &[StoreSpec], metadata: &Metadata, plan: &Plan) -> Result<(), StateError> {
     if plan.new.is_empty() && !plan.retouched && metadata.format.is_some() {
         return Ok(());

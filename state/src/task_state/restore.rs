@@ -1,5 +1,6 @@
-//! Following the log: its records go to disk directly, in sorted batches with the position that they reach. Indexes, which are not logged, are derived.
-//! A record may be applied again at any time; what counts is that the records from the stored position on are applied in order.
+//! Following the log: its records go to disk directly, in sorted batches with the position that they reach. Indexes, which are
+//! not logged, are derived. A record may be applied again at any time; what counts is that the records from the stored position
+//! on are applied in order.
 
 use super::TaskState;
 use crate::backend::Write;
@@ -23,9 +24,11 @@ struct Chunk<'a> {
 }
 
 impl TaskState {
-    /// Applies records of a store's log and sets its position to `next`, the first position after them (which may lie beyond the last record, since a log has gaps).
+    /// Applies records of a store's log and sets its position to `next`, the first position after them (which may lie beyond the
+    /// last record, since a log has gaps).
     ///
-    /// The clock stamp is set only if there is none: until the restore is complete, the state is as old as it was. Call [`maintain`](TaskState::maintain) afterwards.
+    /// The clock stamp is set only if there is none: until the restore is complete, the state is as old as it was. Call
+    /// [`maintain`](TaskState::maintain) afterwards.
     pub fn restore(
         &mut self,
         store: StoreId,
@@ -35,6 +38,7 @@ impl TaskState {
         now_ms: i64,
     ) -> Result<(), StateError> {
         assert!(!self.is_dirty(), "a store follows its log only between transactions");
+        self.write_back()?;
         self.overlay.forget_clean();
         self.last_read.get_mut().forget();
         self.expiry[usize::from(store.0)].forget();

@@ -1,4 +1,5 @@
-//! Tests of `highwater-state` through its public interface, on disk and in memory. Layouts and the overlay's parts are tested beside their code.
+//! Tests of `highwater-state` through its public interface, on disk and in memory. Layouts and the overlay's parts are tested
+//! beside their code.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't set up its scene fails, helpers included")]
 

@@ -1,4 +1,5 @@
-//! Random transactions against the model: records that are accepted or rolled back, transactions that are applied or discarded, reopening, crashes, restores.
+//! Random transactions against the model: records that are accepted or rolled back, transactions that are applied or discarded,
+//! reopening, crashes, restores.
 
 use std::ops::{Bound, ControlFlow};
 

@@ -1,4 +1,5 @@
-//! What the tests share: the stores of a task, a place on disk, a log that remembers everything, and a plain model of what the stores should hold.
+//! What the tests share: the stores of a task, a place on disk, a log that remembers everything, and a plain model of what the
+//! stores should hold.
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
@@ -39,7 +40,7 @@ pub(crate) fn open(dir: &Path, options: &OpenOptions) -> Result<TaskState, OpenE
 
 /// Small memories, so that tests reach the disk.
 pub(crate) fn small(now_ms: i64) -> OpenOptions {
-    OpenOptions { dedup_front_bytes: 600, clean_cache_bytes: 600, ..OpenOptions::at(now_ms) }
+    OpenOptions { dedup_front_bytes: 600, clean_cache_bytes: 600, write_back_bytes: 1500, ..OpenOptions::at(now_ms) }
 }
 
 /// Everything that was ever committed to the logs of a task.

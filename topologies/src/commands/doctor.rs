@@ -100,7 +100,7 @@ fn topic(planned: &Planned, settings: &BTreeMap<String, String>) -> Finding {
 }
 
 /// A clean event lies in the partition number of its raw event.
-pub(super) fn equal_partitions(described: &[Option<TopicDescription>]) -> Finding {
+fn equal_partitions(described: &[Option<TopicDescription>]) -> Finding {
     let [Some(raw), Some(clean)] = described else { return Err("raw.events or clean.events does not exist".to_owned()) };
     if raw.partitions != clean.partitions {
         return Err(format!(

@@ -1,12 +1,11 @@
 //! What is checked before anything is made: that the topics are there and fit the topologies. What the engine checks itself, such as
-//! internal topics, is not repeated here.
+//! internal topics and equal partition counts, is not repeated here.
 
 use std::collections::BTreeMap;
 
 use highwater::Topology;
 
 use crate::commands::cluster::Cluster;
-use crate::commands::doctor::equal_partitions;
 use crate::exit::Failure;
 use crate::topics::check_changes;
 
@@ -30,10 +29,6 @@ pub(super) fn check(cluster: &mut Cluster, topologies: &[Topology]) -> Result<BT
     for name in names.iter().filter(|name| name.starts_with("cdc.")) {
         let settings = cluster.admin.topic_config(name, cluster.timeout)?;
         check_changes(name, &settings).map_err(Failure::config)?;
-    }
-    if topologies.iter().any(|topology| topology.name() == "clean") {
-        let described = cluster.admin.describe_topics(&["raw.events", "clean.events"], cluster.timeout)?;
-        equal_partitions(&described).map_err(Failure::config)?;
     }
     Ok(described.into_iter().flatten().map(|topic| (topic.name.to_string(), topic.partitions)).collect())
 }

@@ -1,5 +1,6 @@
 //! Avro of any schema, shown as JSON: fields in the schema's order, unions without their branch, times as their numbers.
 
+use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as AvroValue;
 use serde::ser::{Error as _, SerializeMap as _};
 use serde::{Serialize, Serializer};
@@ -21,7 +22,7 @@ impl Schema {
 
     /// All of `datum`, or nothing.
     pub(super) fn decode(&self, mut datum: &[u8]) -> Option<Value> {
-        let value = apache_avro::from_avro_datum(&self.0, &mut datum, None).ok()?;
+        let value = GenericDatumReader::builder(&self.0).build().ok()?.read_value(&mut datum).ok()?;
         datum.is_empty().then_some(value)
     }
 }
