@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highwater::serde::SharedSerde;
-use highwater::serde::avro::{AvroSerde, MemoryRegistry, RegistryError, SharedRegistry};
+use highwater::serde::avro::{AvroSerde, MemoryRegistry, RegistryError, RegistrySettings, SchemaRegistry, SharedRegistry};
 use highwater::{Error, ErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shoppulse_avro::TopicRecord;
+
+use crate::config::Config;
 
 /// Binds serdes, and knows the settings of rows.
 ///
@@ -64,6 +66,15 @@ impl Schemas {
     pub fn registry(&self) -> &SharedRegistry {
         &self.registry
     }
+}
+
+/// The registry that the configuration names. With `keep`, ids are kept in the state directory.
+pub fn open_registry(config: &Config, keep: bool) -> Result<SharedRegistry, RegistryError> {
+    let mut settings = RegistrySettings::new(&*config.registry.url).auth(config.registry.auth.clone()).timeout(config.registry.timeout);
+    if keep {
+        settings = settings.state_dir(&config.state_dir);
+    }
+    Ok(Arc::new(SchemaRegistry::open(&settings)?))
 }
 
 fn registry_error(error: RegistryError) -> Error {

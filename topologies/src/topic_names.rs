@@ -26,3 +26,5 @@ pub const LATE_EVENTS: &str = "late.events";
 pub const DEAD_LETTERS: &str = "dlq.shoppulse";
 /// The books.
 pub const QUALITY: &str = "ops.quality";
+/// How far payment exports have been loaded.
+pub const LOADS: &str = "ops.loads";
