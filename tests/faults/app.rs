@@ -227,6 +227,11 @@ impl World {
         assert_eq!(dead, bad, "{case}: each bad line has one dead letter, with its origin");
     }
 
+    /// How many lines count.
+    pub(crate) fn valid_lines(&self) -> usize {
+        self.expected().0.values().map(Vec::len).sum()
+    }
+
     /// Amounts of each account, and bad lines with their reasons.
     fn expected(&self) -> (BTreeMap<String, Vec<i64>>, Vec<(i32, i64, String)>) {
         let mut valid: BTreeMap<String, Vec<i64>> = BTreeMap::new();

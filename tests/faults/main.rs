@@ -9,4 +9,5 @@ mod records;
 mod restoring;
 mod running;
 mod schedules;
+mod small;
 mod steps;

@@ -6,44 +6,12 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use highwater::dsl::Consumed;
-use highwater::kafka::memory::{MemoryCluster, MemorySettings};
 use highwater::processor::{Context, KvHandle, KvStore, ProcessError, Processor, ProcessorSupplier, PunctuationClock, StoreRef, TaskContext};
-use highwater::runtime::{KafkaStreams, RunningStreams};
 use highwater::serde::{Decode, DefaultSerde, Encode, Serde, SerdeError};
-use highwater::time::SystemClock;
 use highwater::{ErrorKind, Record, StreamsBuilder, Timestamp, Topology};
 
-use crate::app::{settings_for, wait};
-
-/// A cluster with these topics, and an application on it.
-struct Small {
-    cluster: MemoryCluster,
-    state: tempfile::TempDir,
-}
-
-impl Small {
-    fn new(topics: &[(&str, i32)]) -> Self {
-        let cluster = MemoryCluster::new(Arc::new(SystemClock), MemorySettings::default());
-        for (topic, partitions) in topics {
-            cluster.create_topic(topic, *partitions).expect("topics can be created");
-        }
-        Self { cluster, state: tempfile::tempdir().expect("a directory can be made") }
-    }
-
-    fn send(&self, topic: &str, partition: i32, value: &str, at_ms: i64) {
-        let sent = self.cluster.append(topic, partition, Some(b"k"), Some(value.as_bytes()), Timestamp::from_millis(at_ms));
-        sent.expect("there is room");
-    }
-
-    fn start(&self, topology: Topology) -> RunningStreams {
-        let settings = settings_for("0", self.state.path());
-        KafkaStreams::new(topology, settings, Arc::new(self.cluster.clone())).start().expect("it starts")
-    }
-
-    fn values(&self, topic: &str) -> Vec<String> {
-        self.cluster.read_committed(topic).iter().map(|record| record.value_text().to_owned()).collect()
-    }
-}
+use crate::app::wait;
+use crate::small::Small;
 
 /// Puts, forwards, reads, and then fails if it is told to. Says what stream time it sees.
 struct Writing(KvHandle<String, String>);
@@ -248,4 +216,29 @@ fn no_transaction_commits_without_a_position() {
     wait("it chats", || small.values("out").len() > 3);
     assert_eq!(small.cluster.committed_offset("app-chatting", "in", 0), Some(0));
     running.shutdown(Duration::from_secs(10)).expect("it leaves in order");
+}
+
+/// What a record changed before it failed is not told at the commit either.
+// covers: I10
+#[test]
+fn a_table_that_emits_at_commits_does_not_tell_of_records_that_failed() {
+    let small = Small::new(&[("in", 1), ("counts", 1), ("dead", 1)]);
+    let builder = StreamsBuilder::new("counting");
+    builder.dead_letters("dead");
+    let stream = builder.stream::<String, String>("in");
+    stream.group_by_key().count("counted").to_stream().map_values(|_, count| count.map(|count| count.to_string())).to("counts");
+    let store = builder.key_value_store::<String, String>("written");
+    let _ = stream.process("write", Writing(store));
+    let topology = builder.build().expect("the topology is right");
+    small.send("in", 0, "reject", 1);
+    let running = small.start(topology);
+    wait("it is rejected", || small.values("dead").len() == 1);
+    small.send("in", 0, "a", 2);
+    wait("the next one counts", || !small.values("counts").is_empty());
+    small.send("in", 0, "panic", 3);
+    wait("it is rejected", || small.values("dead").len() == 2);
+    small.send("in", 0, "b", 4);
+    wait("the next one counts", || small.values("counts").len() > 1);
+    running.shutdown(Duration::from_secs(10)).expect("it leaves in order");
+    assert_eq!(small.values("counts"), ["1", "2"]);
 }
