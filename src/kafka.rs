@@ -301,6 +301,8 @@ pub trait Admin: Send {
         offsets: &[(TopicPartition, CommittedOffset)],
         timeout: Duration,
     ) -> Result<(), KafkaError>;
+    /// How many members a group has, static ones that are away included; 0 if there is no such group.
+    fn group_members(&mut self, group: &str, timeout: Duration) -> Result<usize, KafkaError>;
     /// How many brokers answer.
     fn brokers(&mut self, timeout: Duration) -> Result<usize, KafkaError>;
 }

@@ -20,6 +20,7 @@ use crate::topology::Topology;
 mod assignment;
 mod commit;
 mod control;
+pub mod memory;
 mod ownership;
 mod restore;
 mod settings;
@@ -48,6 +49,7 @@ pub struct KafkaStreams {
     settings: Settings,
     kafka: Arc<dyn Kafka>,
     clock: Arc<dyn Clock>,
+    resources: Option<highwater_state::SharedResources>,
 }
 
 /// What the threads of one application share.
@@ -68,13 +70,20 @@ pub(crate) struct Shared {
 impl KafkaStreams {
     /// An application of this topology, on this cluster.
     pub fn new(topology: Topology, settings: Settings, kafka: Arc<dyn Kafka>) -> Self {
-        Self { topology, settings, kafka, clock: Arc::new(SystemClock) }
+        Self { topology, settings, kafka, clock: Arc::new(SystemClock), resources: None }
     }
 
     /// Lives by this clock instead of the machine's.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Shares block cache, memtables and background threads with other applications of the process.
+    #[must_use]
+    pub fn with_resources(mut self, resources: highwater_state::SharedResources) -> Self {
+        self.resources = Some(resources);
         self
     }
 
@@ -86,9 +95,9 @@ impl KafkaStreams {
     /// wrong settings, or memory that does not suffice; [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if no
     /// broker answers.
     pub fn start(self) -> Result<RunningStreams, Error> {
-        let Self { topology, settings, kafka, clock } = self;
+        let Self { topology, settings, kafka, clock, resources } = self;
         let prepared = startup::prepare(&topology, &settings, &*kafka)?;
-        let resources = settings.limits.state_resources();
+        let resources = resources.unwrap_or_else(|| settings.limits.state_resources());
         let trimmer = Trimmer::spawn(Arc::clone(&kafka), settings.request_timeout)?;
         let shared = Arc::new(Shared {
             status: StatusBoard::new(&settings.application(&topology), settings.threads),

@@ -259,7 +259,8 @@ impl Task {
 
     /// Whether there is anything to commit.
     pub(crate) fn is_dirty(&self) -> bool {
-        self.touched || self.core.outbox.len() > 0 || self.core.state.is_dirty() || self.inputs.moved()
+        let core = &self.core;
+        self.touched || core.outbox.len() > 0 || core.state.is_dirty() || self.inputs.moved() || self.ledger.is_due(core.now)
     }
 
     /// Step 1 and 2 of a commit: emits what is held back until now, closes the books, and stages the changelog.

@@ -1,6 +1,8 @@
 //! What all curated rows have in common: a key, a version, a time of writing, and how a row says that its key is no more.
 //! Not who counts the versions: that is the sink's store.
 
+use highwater::dsl::{Row, RowStamp};
+
 use crate::catalogue::TopicRecord;
 use crate::{
     CustomerKey, CustomerRow, CustomerVersion, CustomerVersionKey, OrderFact, OrderFactKey, QualityKey, QualityRow, SessionKey,
@@ -94,6 +96,21 @@ macro_rules! rows {
                 self.erase();
             }
         }
+
+        impl Row for $row {
+            type Key = $key;
+
+            fn key(&self) -> $key {
+                TopicRow::key(self)
+            }
+
+            fn stamp(&mut self, stamp: RowStamp) {
+                TopicRow::stamp(self, stamp.row_version, stamp.processed_at.as_millis().saturating_mul(1_000));
+                if stamp.is_deleted {
+                    self.delete();
+                }
+            }
+        }
     )*};
 }
 
@@ -121,6 +138,6 @@ mod tests {
         };
         assert_eq!(quality.partition_text(), "60000000|clean|raw.events|3|in|");
         let row = SessionRow { shop_id: "s".into(), session_id: "0f".into(), ..SessionRow::default() };
-        assert_eq!(row.key().partition_text(), "s|0f");
+        assert_eq!(TopicRow::key(&row).partition_text(), "s|0f");
     }
 }

@@ -130,7 +130,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(crate) fn state_resources(&self) -> SharedResources {
+    /// What all applications of a process may share: see [`KafkaStreams::with_resources`](super::KafkaStreams::with_resources).
+    pub fn state_resources(&self) -> SharedResources {
         SharedResources::new(&ResourceLimits {
             block_cache_bytes: self.block_cache_bytes,
             memtable_bytes: self.memtable_bytes,

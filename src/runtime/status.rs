@@ -62,7 +62,9 @@ pub struct ApplicationStatus {
 impl ApplicationStatus {
     /// Whether every thread knows its work and every task has its state.
     pub fn is_ready(&self) -> bool {
-        self.threads > 0 && self.threads_joined.len() == self.threads && self.tasks.values().all(|task| task.phase == TaskPhase::Running)
+        self.threads > 0
+            && self.threads_joined.len() == self.threads
+            && self.tasks.values().all(|task| task.phase == TaskPhase::Running)
     }
 }
 

@@ -62,6 +62,14 @@ fn until(members: &mut [&mut Member], done: impl Fn(&[&mut Member]) -> bool) {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a real cluster takes real time")]
+fn until_true(mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < PATIENCE, "it never came to that");
+    }
+}
+
 fn at(offset: i64) -> CommittedOffset {
     CommittedOffset { offset, metadata: "m".to_owned() }
 }
@@ -222,6 +230,39 @@ fn records_outlive_their_consumer() {
     }
     consumer.close(PATIENCE).unwrap();
     assert_eq!(batch.records[0].value(), Some(b"alive".as_slice()));
+}
+
+#[test]
+fn a_member_goes_in_bounded_time_whatever_it_has_left_unanswered() {
+    let topic = topic("unanswered", 4);
+    let told = |consumer: &mut dyn Consumer| {
+        let mut batch = Batch::default();
+        until_true(|| {
+            consumer.poll(&mut batch, 10, Duration::from_millis(50)).unwrap();
+            !batch.rebalances.is_empty()
+        });
+        batch.rebalances.remove(0)
+    };
+    for (round, closes) in [true, false].into_iter().enumerate() {
+        let group = unique(&format!("unanswered-{round}"));
+        let end = |consumer: Box<dyn Consumer>| if closes { consumer.close(PATIENCE).unwrap() } else { drop(consumer) };
+        let mut assigned = consumer(&group);
+        assigned.subscribe(&[Arc::clone(&topic)]).unwrap();
+        assert!(matches!(told(&mut *assigned), Rebalance::Assign(_)));
+        end(assigned);
+        let mut asked_to_give = Member::joining(&group, &topic);
+        until(&mut [&mut asked_to_give], |members| members[0].owned.len() == 4);
+        let mut other = Member::joining(&group, &topic);
+        // The new member's poll joins; the old one is told to give something up, and does not.
+        assert!(matches!(told(&mut *asked_to_give.consumer), Rebalance::Revoke(_)));
+        end(asked_to_give.consumer);
+        until(&mut [&mut other], |members| members[0].owned.len() == 4);
+        end(other.consumer);
+        // One that leaves before it is told anything.
+        let mut untold = consumer(&group);
+        untold.subscribe(&[Arc::clone(&topic)]).unwrap();
+        end(untold);
+    }
 }
 
 #[test]

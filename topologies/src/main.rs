@@ -1,3 +1,7 @@
-//! Being written.
+//! The `shoppulse` binary: everything it does is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shoppulse::cli::main()
+}

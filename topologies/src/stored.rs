@@ -5,6 +5,10 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+mod serde_impl;
+
+pub use serde_impl::StoredSerde;
+
 /// Why bytes of a store or an internal topic can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoredError {

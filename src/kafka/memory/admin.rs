@@ -155,6 +155,10 @@ impl Admin for MemoryAdmin {
         })
     }
 
+    fn group_members(&mut self, group: &str, _timeout: Duration) -> Result<usize, KafkaError> {
+        self.ask(|state, _| Ok(state.groups.get(group).map_or(0, super::group::Group::members)))
+    }
+
     fn brokers(&mut self, _timeout: Duration) -> Result<usize, KafkaError> {
         let brokers = self.broker.settings.brokers;
         self.ask(|_, _| Ok(brokers))

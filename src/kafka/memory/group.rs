@@ -186,6 +186,11 @@ impl Group {
         }
     }
 
+    /// How many are in it.
+    pub(super) fn members(&self) -> usize {
+        self.members.len()
+    }
+
     /// Whether nobody is in it.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty()

@@ -13,6 +13,7 @@ use crate::kafka::{Admin, CommittedOffset, KafkaError, KafkaErrorKind, NewTopic,
 use crate::record::TopicPartition;
 
 mod configs;
+mod groups;
 pub(super) mod offsets;
 mod request;
 mod topics;
@@ -96,7 +97,7 @@ impl Admin for RdAdmin {
         partitions: &[TopicPartition],
         timeout: Duration,
     ) -> Result<Vec<Option<CommittedOffset>>, KafkaError> {
-        offsets::group_offsets(&self.client, group, partitions, timeout)
+        offsets::group_offsets(&self.client, group, partitions, offsets::Pending::Ignore, timeout)
     }
 
     fn alter_group_offsets(
@@ -106,6 +107,10 @@ impl Admin for RdAdmin {
         timeout: Duration,
     ) -> Result<(), KafkaError> {
         offsets::alter_group_offsets(&self.client, group, offsets, timeout)
+    }
+
+    fn group_members(&mut self, group: &str, timeout: Duration) -> Result<usize, KafkaError> {
+        groups::members(&self.client, group, timeout)
     }
 
     fn brokers(&mut self, timeout: Duration) -> Result<usize, KafkaError> {

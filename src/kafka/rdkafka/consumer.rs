@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rdkafka::bindings::{self, rd_kafka_resp_err_t as Code, rd_kafka_t, rd_kafka_topic_partition_list_t};
 
-use super::admin::offsets::group_offsets;
+use super::admin::offsets::{Pending, group_offsets};
 use super::config::Settings;
 use super::context::Context;
 use super::deadline::Deadline;
@@ -26,6 +26,8 @@ use crate::record::TopicPartition;
 
 /// How long one look at a closing member takes.
 const CLOSE_STEP: Duration = Duration::from_millis(50);
+/// How long a consumer that is dropped without a close may take to leave its group.
+const DROP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The member's client.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub(super) struct RdConsumer {
     fetcher: Fetcher,
     group_id: String,
     /// Rebalances that were told and not answered.
-    unanswered: usize,
+    unanswered: Vec<Rebalance>,
 }
 
 impl RdConsumer {
@@ -43,18 +45,52 @@ impl RdConsumer {
         settings: &ConsumerSettings,
     ) -> Result<Self, KafkaError> {
         let client = Native::new(Role::Consumer, &Settings::consumer(bootstrap_servers, settings), user, &settings.client_id)?;
-        Ok(Self { fetcher: Fetcher::new(Arc::new(client), true), group_id: settings.group_id.clone(), unanswered: 0 })
+        Ok(Self { fetcher: Fetcher::new(Arc::new(client), true), group_id: settings.group_id.clone(), unanswered: Vec::new() })
     }
 
     fn rk(&self) -> *mut rd_kafka_t {
         self.fetcher.client().as_ptr()
     }
 
-    /// Whether a rebalance was waiting for an answer, which this was.
-    fn answer(&mut self) -> bool {
-        let was_asked = self.unanswered > 0;
-        self.unanswered = self.unanswered.saturating_sub(1);
-        was_asked
+    /// Leaves the group. A second call does nothing.
+    fn leave(&mut self, deadline: &Deadline) -> Result<(), KafkaError> {
+        let client = self.fetcher.client();
+        if client.context().closing.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        // A client waits for its answer for ever, also when it is destroyed. It has to be given before the client begins to end:
+        // then a call that it does not need may never return.
+        let untold = std::mem::take(&mut *client.context().rebalances.lock().expect("no panic while the lock is held"));
+        for rebalance in self.unanswered.drain(..).chain(untold) {
+            answer_with_nothing(client, &rebalance);
+        }
+        let queue = Queue::new(client);
+        // SAFETY: the client is alive, and so is the queue, until the client has closed or does no more than end.
+        let failed = unsafe { Flagged::take(bindings::rd_kafka_consumer_close_queue(client.as_ptr(), queue.as_ptr())) };
+        if let Some(error) = failed {
+            // A member that was fenced has nothing to leave, and takes this for any answer.
+            tracing::debug!(group = self.group_id, error = error.text, "closing a consumer that has failed");
+            // SAFETY: the client is alive, and not ending.
+            unsafe { bindings::rd_kafka_assign(client.as_ptr(), ptr::null()) };
+            return Ok(());
+        }
+        // SAFETY: the client is alive.
+        while unsafe { bindings::rd_kafka_consumer_closed(client.as_ptr()) } == 0 {
+            if deadline.has_passed() {
+                return Err(KafkaError::new(KafkaErrorKind::Timeout, "closing a consumer: the group did not let go in time"));
+            }
+            discard_arrivals(&queue, deadline.millis_at_most(CLOSE_STEP));
+        }
+        Ok(())
+    }
+
+    /// Whether a rebalance was waiting for this kind of answer.
+    fn answers(&mut self, is_answer_to: impl Fn(&Rebalance) -> bool) -> bool {
+        let waited = self.unanswered.first().is_some_and(is_answer_to);
+        if waited {
+            self.unanswered.remove(0);
+        }
+        waited
     }
 }
 
@@ -68,7 +104,7 @@ impl Consumer for RdConsumer {
     fn poll(&mut self, batch: &mut Batch, max_records: usize, wait: Duration) -> Result<(), KafkaError> {
         let told_before = batch.rebalances.len();
         let result = self.fetcher.poll(batch, max_records, wait);
-        self.unanswered += batch.rebalances.len() - told_before;
+        self.unanswered.extend_from_slice(&batch.rebalances[told_before..]);
         result
     }
 
@@ -78,8 +114,7 @@ impl Consumer for RdConsumer {
         let error = unsafe { Flagged::take(bindings::rd_kafka_incremental_assign(self.rk(), list.as_ptr())) };
         error.map_or(Ok(()), |error| Err(error.plain("adding partitions")))?;
         // The client paused all partitions for a rebalance and has resumed them now; the new ones have not begun.
-        let answered = self.answer();
-        if answered {
+        if self.answers(|rebalance| matches!(rebalance, Rebalance::Assign(_))) {
             self.fetcher.restore_positions(|partition| partitions.iter().all(|(new, _)| new != partition))?;
         }
         self.fetcher.started(partitions);
@@ -92,7 +127,8 @@ impl Consumer for RdConsumer {
         let error = unsafe { Flagged::take(bindings::rd_kafka_incremental_unassign(self.rk(), list.as_ptr())) };
         error.map_or(Ok(()), |error| Err(error.plain("removing partitions")))?;
         self.fetcher.stopped(partitions);
-        if self.answer() { self.fetcher.restore_positions(|_| true) } else { Ok(()) }
+        let answered = self.answers(|rebalance| !matches!(rebalance, Rebalance::Assign(_)));
+        if answered { self.fetcher.restore_positions(|_| true) } else { Ok(()) }
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), KafkaError> {
@@ -123,7 +159,7 @@ impl Consumer for RdConsumer {
         partitions: &[TopicPartition],
         timeout: Duration,
     ) -> Result<Vec<Option<CommittedOffset>>, KafkaError> {
-        group_offsets(self.fetcher.client(), &self.group_id, partitions, timeout)
+        group_offsets(self.fetcher.client(), &self.group_id, partitions, Pending::Await, timeout)
     }
 
     fn commit(&mut self, offsets: &[(TopicPartition, CommittedOffset)], timeout: Duration) -> Result<(), KafkaError> {
@@ -152,30 +188,35 @@ impl Consumer for RdConsumer {
         Ok(Box::new(RdGroupMetadata::of(self.fetcher.client())?))
     }
 
-    fn close(self: Box<Self>, timeout: Duration) -> Result<(), KafkaError> {
-        let deadline = Deadline::after(timeout);
-        let client = self.fetcher.client();
-        client.context().closing.store(true, Ordering::Release);
-        // What the caller has not answered is answered here, so that the group does not wait for it.
-        if !client.context().rebalances.lock().expect("no panic while the lock is held").is_empty() {
-            // SAFETY: the client is alive.
-            unsafe { unassign_all(self.rk()) };
-        }
-        let queue = Queue::new(client);
-        // SAFETY: client and queue are alive, the queue until the client has closed or is destroyed.
-        let error = unsafe { Flagged::take(bindings::rd_kafka_consumer_close_queue(self.rk(), queue.as_ptr())) };
-        if let Some(error) = error {
-            return Err(error.plain("closing a consumer"));
-        }
-        // SAFETY: the client is alive.
-        while unsafe { bindings::rd_kafka_consumer_closed(self.rk()) } == 0 {
-            if deadline.has_passed() {
-                return Err(KafkaError::new(KafkaErrorKind::Timeout, "closing a consumer: the group did not let go in time"));
-            }
-            discard_arrivals(&queue, deadline.millis_at_most(CLOSE_STEP));
-        }
-        Ok(())
+    fn close(mut self: Box<Self>, timeout: Duration) -> Result<(), KafkaError> {
+        self.leave(&Deadline::after(timeout))
     }
+}
+
+impl Drop for RdConsumer {
+    fn drop(&mut self) {
+        if let Err(error) = self.leave(&Deadline::after(DROP_TIMEOUT)) {
+            tracing::warn!(group = self.group_id, %error, "a consumer was dropped without a close");
+        }
+    }
+}
+
+/// Assigns nothing more, or gives back what was asked for.
+fn answer_with_nothing(client: &Native, rebalance: &Rebalance) {
+    let (gives_back, partitions) = match rebalance {
+        Rebalance::Assign(_) => (false, &[][..]),
+        Rebalance::Revoke(partitions) | Rebalance::Lost(partitions) => (true, partitions.as_slice()),
+    };
+    let Ok(list) = PartitionList::of(partitions) else { return };
+    // SAFETY: client and list are alive; the list is copied. An answer that the client does not wait for any more is an error
+    // of no interest.
+    drop(unsafe {
+        Flagged::take(if gives_back {
+            bindings::rd_kafka_incremental_unassign(client.as_ptr(), list.as_ptr())
+        } else {
+            bindings::rd_kafka_incremental_assign(client.as_ptr(), list.as_ptr())
+        })
+    });
 }
 
 /// Serves a closing member's queue: rebalances by the callback, records by throwing them away.
@@ -203,7 +244,8 @@ pub(super) unsafe extern "C" fn on_rebalance(
     unsafe {
         let context = &*opaque.cast::<Context>();
         if context.closing.load(Ordering::Acquire) {
-            unassign_all(rk);
+            // A closing client takes this for whatever answer it waits for, and for all partitions.
+            bindings::rd_kafka_assign(rk, ptr::null());
             return;
         }
         let partitions = names(partitions);
@@ -214,22 +256,5 @@ pub(super) unsafe extern "C" fn on_rebalance(
         };
         context.rebalances.lock().expect("no panic while the lock is held").push(rebalance);
         bindings::rd_kafka_queue_yield(context.queue.load(Ordering::Acquire));
-    }
-}
-
-/// Gives everything back that is assigned, co-partitions included.
-///
-/// SAFETY: the client is alive.
-unsafe fn unassign_all(rk: *mut rd_kafka_t) {
-    let mut assigned = ptr::null_mut();
-    // SAFETY: the client is alive, and gives the list away.
-    unsafe {
-        if bindings::rd_kafka_assignment(rk, &raw mut assigned) != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return;
-        }
-        let Some(list) = PartitionList::from_raw(assigned) else { return };
-        if let Some(error) = Flagged::take(bindings::rd_kafka_incremental_unassign(rk, list.as_ptr())) {
-            tracing::debug!(error = error.text, "giving partitions back on close");
-        }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{c_char, c_void};
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
 
 use rdkafka::bindings::{self, rd_kafka_t, rd_kafka_type_t};
 
@@ -25,15 +26,22 @@ pub(super) enum Role {
 /// Fetched messages keep it alive, since they cannot be freed without it.
 #[derive(Debug)]
 pub(super) struct Native {
+    /// Taken on drop.
+    handle: Option<Handle>,
+}
+
+/// Destroys the client on drop, and then frees the context.
+#[derive(Debug)]
+struct Handle {
     rk: NonNull<rd_kafka_t>,
     role: Role,
     context: Box<Context>,
 }
 
 // SAFETY: handles of the C client may be used from any thread, and so may the context.
-unsafe impl Send for Native {}
+unsafe impl Send for Handle {}
 // SAFETY: as above.
-unsafe impl Sync for Native {}
+unsafe impl Sync for Handle {}
 
 impl Native {
     pub(super) fn new(
@@ -60,15 +68,19 @@ impl Native {
             };
             return Err(KafkaError::new(KafkaErrorKind::Config, format!("the Kafka client {client_id:?}: {why}")));
         };
-        Ok(Self { rk, role, context })
+        Ok(Self { handle: Some(Handle { rk, role, context }) })
+    }
+
+    fn handle(&self) -> &Handle {
+        self.handle.as_ref().expect("taken on drop only")
     }
 
     pub(super) fn as_ptr(&self) -> *mut rd_kafka_t {
-        self.rk.as_ptr()
+        self.handle().rk.as_ptr()
     }
 
     pub(super) fn context(&self) -> &Context {
-        &self.context
+        &self.handle().context
     }
 }
 
@@ -93,6 +105,29 @@ fn install_callbacks(role: Role, conf: &Conf, context: &Context) {
 }
 
 impl Drop for Native {
+    /// Never waits for a cluster: a client that could not leave its group in time ends on a thread of its own, whenever that is.
+    fn drop(&mut self) {
+        let Some(handle) = self.handle.take() else { return };
+        if handle.is_still_closing() {
+            let ending = std::thread::Builder::new().name("kafka-closing".to_owned()).spawn(move || drop(handle));
+            if let Err(error) = ending {
+                tracing::warn!(%error, "no thread to end a Kafka client on: it ended here");
+            }
+        }
+    }
+}
+
+impl Handle {
+    /// Whether it began to leave its group and has not left.
+    fn is_still_closing(&self) -> bool {
+        self.role == Role::Consumer
+            && self.context.closing.load(Ordering::Acquire)
+            // SAFETY: the client is alive.
+            && unsafe { bindings::rd_kafka_consumer_closed(self.rk.as_ptr()) } == 0
+    }
+}
+
+impl Drop for Handle {
     fn drop(&mut self) {
         // SAFETY: the last use. Purged records wait for nothing, and without a consumer's close no broker is waited for: a
         // member that leaves in order has been closed before. The context goes only after the client's threads have ended.
@@ -101,9 +136,9 @@ impl Drop for Native {
                 let all = bindings::RD_KAFKA_PURGE_F_QUEUE
                     | bindings::RD_KAFKA_PURGE_F_INFLIGHT
                     | bindings::RD_KAFKA_PURGE_F_NON_BLOCKING;
-                bindings::rd_kafka_purge(self.as_ptr(), all);
+                bindings::rd_kafka_purge(self.rk.as_ptr(), all);
             }
-            bindings::rd_kafka_destroy_flags(self.as_ptr(), bindings::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+            bindings::rd_kafka_destroy_flags(self.rk.as_ptr(), bindings::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
         }
     }
 }

@@ -21,13 +21,6 @@ impl PartitionList {
         Self(NonNull::new(list).expect("the C client aborts rather than return null"))
     }
 
-    /// Takes a list over from the C client.
-    ///
-    /// SAFETY: nobody else frees it.
-    pub(super) unsafe fn from_raw(list: *mut rd_kafka_topic_partition_list_t) -> Option<Self> {
-        NonNull::new(list).map(Self)
-    }
-
     pub(super) fn of(partitions: &[TopicPartition]) -> Result<Self, KafkaError> {
         let mut list = Self::with_capacity(partitions.len());
         for partition in partitions {

@@ -115,6 +115,16 @@ impl RdProducer {
         self.init_transactions(deadline.remaining())
     }
 
+    /// Where a value is while it is under way, and how the client is told. A transaction's values stay in the arena until it
+    /// ends; without transactions there may never be a moment at which nothing is under way, so the client copies.
+    fn place(&mut self, value: Option<&[u8]>) -> (Option<(*const u8, usize)>, i32) {
+        match value {
+            None => (None, 0),
+            Some(value) if self.transactional => (Some((self.arena.copy(value), value.len())), 0),
+            Some(value) => (Some((value.as_ptr(), value.len())), bindings::RD_KAFKA_MSG_F_COPY),
+        }
+    }
+
     /// Records can be forgotten once none is queued or under way.
     fn recycle(&mut self) {
         // SAFETY: the client is alive.
@@ -125,8 +135,8 @@ impl RdProducer {
 
     /// Queues once; `None` if the queue is full.
     fn try_produce(&self, vector: &[rd_kafka_vu_s], topic: &str) -> Option<Result<(), KafkaError>> {
-        // SAFETY: client, topic handle and headers are alive; the key is copied, and the value lies in the arena, which is reset
-        // only when nothing is queued or under way, and freed only after the client is destroyed.
+        // SAFETY: client, topic handle and headers are alive; the key is copied, and the value is too or lies in the arena, which
+        // is reset only when nothing is queued or under way, and freed only after the client is destroyed.
         let error = unsafe { Flagged::take(bindings::rd_kafka_produceva(self.rk(), vector.as_ptr(), vector.len())) };
         match error {
             None => Some(Ok(())),
@@ -208,7 +218,7 @@ impl Producer for RdProducer {
         let topic = self.client.topic(record.topic)?;
         let opaque =
             if record.track { self.client.destinations.position(record.topic, record.partition) } else { ptr::null_mut() };
-        let value = record.value.map(|value| (self.arena.copy(value), value.len()));
+        let (value, flags) = self.place(record.value);
         let headers = OutgoingHeaders::new(record.headers);
         let vector = [
             field(Type::RD_KAFKA_VTYPE_RKT, Value { rkt: topic.as_ptr() }),
@@ -217,6 +227,7 @@ impl Producer for RdProducer {
             field(Type::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: opaque }),
             field(Type::RD_KAFKA_VTYPE_KEY, memory(record.key.map(|key| (key.as_ptr(), key.len())))),
             field(Type::RD_KAFKA_VTYPE_VALUE, memory(value)),
+            field(Type::RD_KAFKA_VTYPE_MSGFLAGS, Value { i: flags }),
             field(
                 Type::RD_KAFKA_VTYPE_HEADERS,
                 Value { headers: headers.as_ref().map_or(ptr::null_mut(), OutgoingHeaders::as_ptr) },
@@ -242,9 +253,6 @@ impl Producer for RdProducer {
 
     fn flush(&mut self, timeout: Duration) -> Result<(), KafkaError> {
         self.drain(&Deadline::after(timeout))?;
-        if !self.transactional {
-            self.recycle();
-        }
         self.take_failure().map_or(Ok(()), Err)
     }
 

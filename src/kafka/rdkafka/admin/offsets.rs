@@ -78,13 +78,24 @@ fn read_offsets(answer: *mut rd_kafka_event_t, partitions: &[TopicPartition]) ->
     Ok(found)
 }
 
-/// A group's committed positions, in the order of `partitions`, as they are now: a pending transaction is not waited for.
+/// Which of a group's positions are wanted while a transaction may still change them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::kafka::rdkafka) enum Pending {
+    /// Those that no pending transaction can change any more: asked again until there is none.
+    Await,
+    /// Those of now.
+    Ignore,
+}
+
+/// A group's committed positions, in the order of `partitions`.
 pub(in crate::kafka::rdkafka) fn group_offsets(
     client: &Native,
     group: &str,
     partitions: &[TopicPartition],
+    pending: Pending,
     timeout: Duration,
 ) -> Result<Vec<Option<CommittedOffset>>, KafkaError> {
+    let stable = i32::from(pending == Pending::Await);
     if partitions.is_empty() {
         return Ok(Vec::new());
     }
@@ -92,7 +103,7 @@ pub(in crate::kafka::rdkafka) fn group_offsets(
     let doing = format!("fetching the offsets of group {group}");
     Request::new(client, Op::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, &doing, timeout).run(
         // SAFETY: the options are alive.
-        |options| unsafe { Flagged::take(bindings::rd_kafka_AdminOptions_set_require_stable_offsets(options.as_ptr(), 0)) },
+        |options| unsafe { Flagged::take(bindings::rd_kafka_AdminOptions_set_require_stable_offsets(options.as_ptr(), stable)) },
         // SAFETY: everything is alive; group and list are copied.
         |rk, options, queue| unsafe {
             let mut request = bindings::rd_kafka_ListConsumerGroupOffsets_new(group_c.as_ptr(), list.as_ptr());
