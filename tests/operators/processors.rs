@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use highwater::processor::{Context, KvHandle, KvStore, ProcessError, Processor, ProcessorSupplier, PunctuationClock, StoreRef, TaskContext};
+use highwater::processor::{
+    Context, KvHandle, KvStore, ProcessError, Processor, ProcessorSupplier, PunctuationClock, StoreRef, TaskContext,
+};
 use highwater::{Record, StreamsBuilder, Timestamp, TopologyTestDriver};
 
 /// Tells each punctuation.

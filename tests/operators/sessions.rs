@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use highwater::dsl::{Emit, KTable, Materialized, SessionWindows, Windowed};
+use highwater::processor::ProcessError;
 use highwater::task::Outcome;
 use highwater::testing::header_texts;
-use highwater::processor::ProcessError;
 use highwater::{KStream, StreamsBuilder, Topology, TopologyTestDriver};
 use proptest::prelude::*;
 
@@ -332,7 +332,7 @@ fn letters(windows: SessionWindows, emit: Emit) -> Topology {
             Materialized::named("letters").emit(emit),
             String::new,
             |record, position, letters| {
-                *letters += [&record.timestamp.to_string(), &position.offset.to_string(), " "].concat().as_str()
+                *letters += [&record.timestamp.to_string(), &position.offset.to_string(), " "].concat().as_str();
             },
             |_, earlier, later| earlier + &later,
         )

@@ -64,8 +64,8 @@ fn new_values_keep_the_key() {
 #[test]
 fn peek_sees_each_record_once_and_changes_nothing() {
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let sees = Arc::clone(&seen);
-    let told = run(move |stream| stream.peek(move |_, value| sees.lock().unwrap().push(value.clone())), &["a", "b"]);
+    let notes = Arc::clone(&seen);
+    let told = run(move |stream| stream.peek(move |_, value| notes.lock().unwrap().push(value.clone())), &["a", "b"]);
     assert_eq!((told, seen.lock().unwrap().join(",")), (vec!["k=a@1".to_owned(), "k=b@2".to_owned()], "a,b".to_owned()));
 }
 
@@ -73,7 +73,8 @@ fn peek_sees_each_record_once_and_changes_nothing() {
 #[test]
 fn a_record_takes_the_first_branch_that_accepts_it() {
     let builder = StreamsBuilder::new("stateless");
-    let [long, starts_a] = builder.stream::<String, String>("in").split([|_, value| value.len() > 1, |_, value| value.starts_with('a')]);
+    let [long, starts_a] =
+        builder.stream::<String, String>("in").split([|_, value| value.len() > 1, |_, value| value.starts_with('a')]);
     long.map_values(|_, value| value + " is long").to("out");
     starts_a.map_values(|_, value| value + " starts with a").to("out");
     let mut driver = TopologyTestDriver::new(&builder.build().unwrap());
@@ -118,7 +119,10 @@ fn a_record_that_fails_leaves_only_a_dead_letter_that_names_where_it_came_from()
     driver.commit();
     let letters: Vec<_> = driver.dead_letters().into_iter().map(|letter| (letter.origin, letter.reason, letter.error)).collect();
     let letter = |offset, reason: &str, error: &str| (("in".to_owned(), 0, offset), reason.to_owned(), error.to_owned());
-    assert_eq!(letters, [letter(1, "bad_value", "it says so itself"), letter(2, "internal", "processing panicked: out of order")]);
+    assert_eq!(
+        letters,
+        [letter(1, "bad_value", "it says so itself"), letter(2, "internal", "processing panicked: out of order")]
+    );
     assert_eq!(out(&mut driver), ["a=a good one@0", "a=a last one@0", "a=Some(3)@0"], "neither was counted");
     let counts: Vec<(Outcome, u64)> = driver.books().iter().map(|((_, outcome, _), count)| (*outcome, *count)).collect();
     assert_eq!(counts, [(Outcome::In, 5), (Outcome::Processed, 5)], "the books are those of the external input");

@@ -48,7 +48,7 @@ fn check(actual: &str, expected: &Expect) {
 fn a_topology_as_text() {
     check(
         &build(&FIRST).describe(Format::Text),
-        &expect![[r#"
+        &expect![[r"
         topology visits
           visits.by-visitor, one task for each partition of (by-visitor)
             stores: sessions (session)
@@ -68,7 +68,7 @@ fn a_topology_as_text() {
         repartition topic (by-visitor), 3 partitions
         late records to late
         dead letters to dlq
-    "#]],
+    "]],
     );
 }
 
@@ -123,7 +123,8 @@ fn a_description_comes_back_from_json() {
 
 fn differences(old: &Version, new: &Version) -> String {
     let all = diff(&build(old).describe(Format::Json), &build(new)).unwrap();
-    all.iter().map(|one| format!("{one}\n")).collect()
+    let lines: Vec<String> = all.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 // covers: I8
@@ -131,14 +132,13 @@ fn differences(old: &Version, new: &Version) -> String {
 fn another_operator_between_two_moves_no_state() {
     check(
         &differences(&FIRST, &Version { filters: true, ..FIRST }),
-        &expect![[r#"
-        kept     sub-topology visits.by-visitor
-        kept     sub-topology visits.intake
-        kept     store names
-        kept     store seen
-        kept     store sessions
-        kept     repartition topic by-visitor
-    "#]],
+        &expect![[r"
+            kept     sub-topology visits.by-visitor
+            kept     sub-topology visits.intake
+            kept     store names
+            kept     store seen
+            kept     store sessions
+            kept     repartition topic by-visitor"]],
     );
 }
 
@@ -147,27 +147,25 @@ fn another_operator_between_two_moves_no_state() {
 fn what_would_lose_state_or_records_is_marked() {
     check(
         &differences(&FIRST, &Version { store: "visits", gap_minutes: 20, ..FIRST }),
-        &expect![[r#"
-        kept     sub-topology visits.by-visitor
-        kept     sub-topology visits.intake
-        kept     store names
-        kept     store seen
-        lost     store sessions  BREAKS: its state stays behind in a changelog that nobody reads
-        added    store visits
-        kept     repartition topic by-visitor
-    "#]],
+        &expect![[r"
+            kept     sub-topology visits.by-visitor
+            kept     sub-topology visits.intake
+            kept     store names
+            kept     store seen
+            lost     store sessions  BREAKS: its state stays behind in a changelog that nobody reads
+            added    store visits
+            kept     repartition topic by-visitor"]],
     );
     check(
         &differences(&FIRST, &Version { lead: "names", partitions: 4, gap_minutes: 20, ..FIRST }),
-        &expect![[r#"
-        kept     sub-topology visits.by-visitor
-        kept     sub-topology visits.intake
-        changed  lead topic of visits.intake: events -> names  BREAKS: its partitions stand for the tasks, so tasks would be assigned by another topic
-        kept     store names
-        kept     store seen
-        changed  store sessions: for 1800000 ms -> for 1200000 ms
-        changed  repartition topic by-visitor: 3 partitions -> 4 partitions  BREAKS: keys would move to other partitions than their state
-    "#]],
+        &expect![[r"
+            kept     sub-topology visits.by-visitor
+            kept     sub-topology visits.intake
+            changed  lead topic of visits.intake: events -> names  BREAKS: its partitions stand for the tasks, so tasks would be assigned by another topic
+            kept     store names
+            kept     store seen
+            changed  store sessions: for 1800000 ms -> for 1200000 ms
+            changed  repartition topic by-visitor: 3 partitions -> 4 partitions  BREAKS: keys would move to other partitions than their state"]],
     );
     let other = StreamsBuilder::new("other");
     other.stream::<String, String>("events").to("out");
