@@ -79,6 +79,8 @@ pub struct Limits {
     pub producer_queue_bytes: usize,
     /// Records taken by one poll.
     pub poll_records: usize,
+    /// The largest record that the client sends; a topic may take less.
+    pub record_bytes: usize,
 }
 
 impl Settings {
@@ -125,6 +127,7 @@ impl Default for Limits {
             consumer_queue_bytes: 32 * MIB,
             producer_queue_bytes: 64 * MIB,
             poll_records: 4096,
+            record_bytes: 1_000_000,
         }
     }
 }

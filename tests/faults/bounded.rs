@@ -140,12 +140,7 @@ fn commit(small: &Small, topic: &str, partition: i32, offset: i64) {
 // covers: R48
 #[test]
 fn the_end_is_where_committed_positions_reach_the_ends_of_the_beginning() {
-    let small = Small::new(&[
-        ("in", 2),
-        ("out", 1),
-        ("app-chain-by_word-repartition", 2),
-        ("app-chain-by_count-repartition", 2),
-    ]);
+    let small = Small::new(&[("in", 2), ("out", 1), ("app-chain-by_word-repartition", 2), ("app-chain-by_count-repartition", 2)]);
     for number in 0..10 {
         small.send("in", 0, &number.to_string(), 1);
     }

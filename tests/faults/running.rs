@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use highwater::dsl::Consumed;
 use highwater::kafka::memory::{At, Call, Fault, MemoryCluster, MemorySettings};
-use highwater::kafka::{
-    CommittedOffset, ConsumerSettings, Isolation, Kafka, NewTopic, ProducerSettings,
-};
+use highwater::kafka::{CommittedOffset, ConsumerSettings, Isolation, Kafka, NewTopic, ProducerSettings};
 use highwater::runtime::{KafkaStreams, ProcessingGuarantee, Settings};
 use highwater::time::{Clock, VirtualClock};
 use highwater::{ErrorKind, StreamsBuilder, Timestamp, TopicPartition, Topology};

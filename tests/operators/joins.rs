@@ -84,8 +84,7 @@ fn a_stream_joins_the_row_that_the_table_has() {
 // covers: V-2.2-left, V-2.2-null
 #[test]
 fn a_stream_joins_nothing_where_the_table_has_no_row() {
-    let expected =
-        [(3, "A-null@3"), (5, "B-a@5"), (9, "C-null@9"), (15, "D-d@6"), (19, "E-e@15"), (22, "F-null@4")];
+    let expected = [(3, "A-null@3"), (5, "B-a@5"), (9, "C-null@9"), (15, "D-d@6"), (19, "E-e@15"), (22, "F-null@4")];
     expect(&stream_table(true), &expected);
 }
 
@@ -105,9 +104,8 @@ fn a_record_without_a_key_meets_no_row() {
         driver.input("right").send(None::<String>, "a".to_owned(), 0);
         driver.input("right").send(Some(String::new()), "empty".to_owned(), 0);
         driver.input("left").send(None::<String>, "A".to_owned(), 1);
-        let counted = |topic: &str, reason| {
-            driver.books().get(&(topic.to_owned(), Outcome::Filtered, reason)).copied().unwrap_or(0)
-        };
+        let counted =
+            |topic: &str, reason| driver.books().get(&(topic.to_owned(), Outcome::Filtered, reason)).copied().unwrap_or(0);
         let counts = (counted("right", "null_key"), counted("left", "no_match"));
         (driver.output("out").read_all::<Option<String>, String>(), counts)
     };
@@ -259,8 +257,10 @@ fn twice(kinds: (Kind, Kind), emit: Emit) -> Topology {
 fn a_table_joined_twice_tells_every_change_once_and_right() {
     for kinds in KINDS.into_iter().flat_map(|one| KINDS.map(|other| (one, other))) {
         for emit in [Emit::Update, Emit::Commit] {
-            let told: Vec<(usize, String)> =
-                run(&twice(kinds, emit)).into_iter().map(|(number, told)| (number, told.split('@').next().unwrap().to_owned())).collect();
+            let told: Vec<(usize, String)> = run(&twice(kinds, emit))
+                .into_iter()
+                .map(|(number, told)| (number, told.split('@').next().unwrap().to_owned()))
+                .collect();
             let (mut left, mut right, mut last) = (None, None, None);
             let mut expected = Vec::new();
             for (number, (side, value, _)) in INPUTS.into_iter().enumerate() {

@@ -69,9 +69,8 @@ fn a_stream_as_a_table_has_no_row_without_a_key_and_deletes_what_has_no_value() 
 // covers: V-1.2-to-table, V-1.1-repartition-mark
 #[test]
 fn a_stream_with_new_keys_becomes_a_table_behind_a_topic_named_after_the_store() {
-    let topology = build(|builder| {
-        builder.stream::<String, i64>("in").select_key(|_, value| format!("of {value}")).to_table("rows")
-    });
+    let topology =
+        build(|builder| builder.stream::<String, i64>("in").select_key(|_, value| format!("of {value}")).to_table("rows"));
     let mut driver = TopologyTestDriver::with_partitions(&topology, 3);
     driver.input("in").send("a".to_owned(), 1_i64, 4);
     driver.input("in").send("b".to_owned(), 1_i64, 3);
@@ -106,9 +105,13 @@ fn an_aggregate_begins_with_its_initial_value_and_is_deleted_when_it_is_nothing(
         builder
             .stream::<String, i64>("in")
             .group_by_key()
-            .aggregate(Materialized::<String, Option<i64>>::named("sums").emit(emit), || Some(100), |_, value, sum| {
-                *sum = sum.map(|sum| sum + value).filter(|sum| *sum != 0);
-            })
+            .aggregate(
+                Materialized::<String, Option<i64>>::named("sums").emit(emit),
+                || Some(100),
+                |_, value, sum| {
+                    *sum = sum.map(|sum| sum + value).filter(|sum| *sum != 0);
+                },
+            )
             .to_stream()
             .map(|key, value| (key, value.flatten()))
             .to("out");
@@ -163,9 +166,14 @@ fn letters_by_region(emit: Emit) -> Topology {
         builder
             .table::<Option<String>, String>("in", Materialized::named("people").emit(emit))
             .group_by(|name, region| (region.clone(), name.as_ref().map_or(0, String::len) as i64))
-            .aggregate(Materialized::named("letters").emit(emit), || 0, |_, letters, sum| *sum += letters, |_, letters, sum| {
-                *sum -= letters;
-            })
+            .aggregate(
+                Materialized::named("letters").emit(emit),
+                || 0,
+                |_, letters, sum| *sum += letters,
+                |_, letters, sum| {
+                    *sum -= letters;
+                },
+            )
     })
 }
 
@@ -215,7 +223,11 @@ fn a_group_that_stays_changes_once_and_one_that_becomes_nothing_is_deleted() {
         send(&mut driver, "a", value, at);
     }
     assert_eq!(out(&mut driver), ["1=1@5", "1=3@5", "1=⊥@6", "0=4@6", "0=⊥@9"]);
-    assert_eq!(driver.output("by-parity-repartition").read_raw().len(), 5, "one record where the group stays, two where it moves");
+    assert_eq!(
+        driver.output("by-parity-repartition").read_raw().len(),
+        5,
+        "one record where the group stays, two where it moves"
+    );
 }
 
 // covers: V-1.4-filter
@@ -261,9 +273,7 @@ fn grouping_repartitions_only_where_a_key_may_have_changed() {
             let stream = builder.stream::<Option<String>, i64>("in");
             stream.filter(|_, _| true).map_values(|_, value| value).peek(|_, _| ()).group_by_key().count("counts")
         }),
-        ("group_by", true, |builder| {
-            builder.stream::<Option<String>, i64>("in").group_by(|key, _| key.clone()).count("counts")
-        }),
+        ("group_by", true, |builder| builder.stream::<Option<String>, i64>("in").group_by(|key, _| key.clone()).count("counts")),
         ("map", true, |builder| builder.stream::<Option<String>, i64>("in").map(|k, v| (k, v)).group_by_key().count("counts")),
         ("merged with a new key", true, |builder| {
             let stream = builder.stream::<Option<String>, i64>("in");

@@ -21,10 +21,14 @@ fn strings(windows: TimeWindows, emit: Emit) -> Topology {
         .stream::<String, Option<String>>("in")
         .group_by_key()
         .windowed_by(windows)
-        .aggregate(Materialized::named("strings").emit(emit), || "0".to_owned(), |_, value, string| {
-            string.push('+');
-            string.push_str(value.as_deref().unwrap_or("null"));
-        })
+        .aggregate(
+            Materialized::named("strings").emit(emit),
+            || "0".to_owned(),
+            |_, value, string| {
+                string.push('+');
+                string.push_str(value.as_deref().unwrap_or("null"));
+            },
+        )
         .to_stream()
         .map(|window, string| (format!("{}[{},{})", window.key, window.start, window.end), string))
         .to("out");

@@ -135,10 +135,16 @@ fn only_the_backend_names_the_database() {
 // covers: I12
 #[test]
 fn state_does_not_know_the_log_that_it_follows() {
-    check(|source| if source.is_below("state/") { source.naming(&["kafka", "rdkafka"], str::eq_ignore_ascii_case) } else { Vec::new() });
+    check(
+        |source| {
+            if source.is_below("state/") { source.naming(&["kafka", "rdkafka"], str::eq_ignore_ascii_case) } else { Vec::new() }
+        },
+    );
     let manifest = fs::read_to_string(root().join("state/Cargo.toml")).expect("the crate has a manifest");
     for dependency in ["rdkafka", "highwater"] {
-        let depends = manifest.lines().any(|line| line.starts_with(&format!("{dependency}.")) || line.starts_with(&format!("{dependency} ")));
+        let depends = manifest
+            .lines()
+            .any(|line| line.starts_with(&format!("{dependency}.")) || line.starts_with(&format!("{dependency} ")));
         assert!(!depends, "state depends on {dependency}");
     }
 }
@@ -172,7 +178,8 @@ fn records_are_never_erased() {
         if !is_engine {
             return Vec::new();
         }
-        let erased = source.text.lines().enumerate().filter(|(_, line)| line.contains("Box<dyn Any") || line.contains("Rc<dyn Any"));
+        let erased =
+            source.text.lines().enumerate().filter(|(_, line)| line.contains("Box<dyn Any") || line.contains("Rc<dyn Any"));
         erased.map(|(index, line)| format!("{}:{}: {line}", source.path, index + 1)).collect()
     });
 }

@@ -426,11 +426,7 @@ pub(crate) fn difference<V>(
 }
 
 /// An entry that is what it was, for those who may have seen it otherwise in between.
-fn unchanged<V>(
-    now: Option<&[u8]>,
-    serde: &dyn Serde<V>,
-    sends_old: bool,
-) -> Result<(Change<V>, Timestamp), ProcessError> {
+fn unchanged<V>(now: Option<&[u8]>, serde: &dyn Serde<V>, sends_old: bool) -> Result<(Change<V>, Timestamp), ProcessError> {
     let Some((header, payload)) = now.map(Header::read).transpose()? else {
         return Ok((Change::void(), Timestamp::MIN));
     };
