@@ -100,10 +100,10 @@ impl Settings {
             session_timeout: Duration::from_secs(30),
             transaction_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
-            give_up_after: Duration::from_secs(300),
-            idle_after: Duration::from_secs(60),
+            give_up_after: Duration::from_mins(5),
+            idle_after: Duration::from_mins(1),
             task_idle: Duration::ZERO,
-            state_max_age: Duration::from_secs(20 * 3600),
+            state_max_age: Duration::from_hours(20),
             limits: Limits::default(),
         }
     }

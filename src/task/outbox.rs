@@ -54,7 +54,7 @@ pub(crate) struct Destination<'a> {
 
 /// An upper bound of what a record takes on its way.
 pub(crate) fn size_bytes(key_and_value_bytes: usize, headers: &Headers) -> usize {
-    let header = |header: &Header| header.key.len() + header.value.as_ref().map_or(0, |value| value.len()) + HEADER_FRAME_BYTES;
+    let header = |header: &Header| header.key.len() + header.value.as_ref().map_or(0, bytes::Bytes::len) + HEADER_FRAME_BYTES;
     FRAME_BYTES + key_and_value_bytes + headers.iter().map(header).sum::<usize>()
 }
 

@@ -15,7 +15,7 @@ use crate::small::Small;
 const TIMEOUT: Duration = Duration::from_secs(5);
 const GROUP: &str = "app-chain";
 /// No count comes out of this by itself while a test runs.
-const NEVER: Duration = Duration::from_secs(3_600);
+const NEVER: Duration = Duration::from_hours(1);
 
 /// Counts words, and then how many words have each count: what the first holds back feeds the second, which holds back too.
 fn chain() -> Topology {
@@ -180,7 +180,7 @@ fn inputs_that_end_with_markers_of_transactions_are_read_to_their_end() {
     let producer = ProducerSettings {
         transactional_id: Some("loader".to_owned()),
         client_id: "loader".to_owned(),
-        transaction_timeout: Duration::from_secs(60),
+        transaction_timeout: Duration::from_mins(1),
         linger: Duration::ZERO,
         queue_max_bytes: 1 << 20,
     };

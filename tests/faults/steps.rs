@@ -1,11 +1,11 @@
 //! Every step of a stream thread fails once, in every way, for the first time and in the middle; the result is exact.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use highwater::kafka::KafkaErrorKind::{Abortable, Fatal, Fenced, Retriable, Timeout};
 use highwater::kafka::memory::{At, Call, Fault};
 
-use crate::app::{World, wait};
+use crate::app::{Stopwatch, World, wait};
 
 /// The calls of a stream thread and of its restorer.
 const STEPS: [Call; 16] = [
@@ -51,7 +51,7 @@ enum Then {
 /// One fault at one step; whatever happens, the result is exact.
 fn run(call: Call, number: u64, fault: Fault, then: Then) {
     let case = format!("{call:?} #{number} {fault:?}, then {then:?}");
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let mut world = World::new();
     world.send(LINES);
     let faults = world.cluster.faults().clone();
