@@ -134,3 +134,28 @@ fn a_commit_in_doubt_is_settled_by_what_the_cluster_says() {
         }
     }
 }
+
+/// The first copy of a commit was delayed in the network and arrives when the next transaction is half written. Were the producer
+/// still the same, it would commit that half.
+// covers: I1, I4
+#[test]
+fn a_late_copy_of_a_commit_does_not_commit_half_of_the_next_transaction() {
+    let case = "a late copy";
+    let mut world = World::new();
+    let faults = world.cluster.faults().clone();
+    let running = world.start();
+    world.send(LINES);
+    world.wait_until_done(case);
+    faults.inject(Call::Commit, Fault::HeldCopy);
+    world.send(LINES);
+    wait(case, || faults.pending() == 0);
+    world.wait_until_done(case);
+    faults.inject(Call::Flush, Fault::Delay(Duration::from_millis(300)));
+    world.send(LINES);
+    wait(case, || faults.pending() == 0);
+    assert_eq!(world.cluster.deliver_held(), 0, "the producer that sent it is fenced");
+    faults.crash(crate::app::GROUP);
+    running.crash();
+    let running = world.start();
+    world.finish(running, case);
+}
