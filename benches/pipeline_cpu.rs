@@ -44,7 +44,10 @@ fn main() {
         running.shutdown(Duration::from_secs(30)).expect("it leaves in order");
         let cpu = cpu_seconds() - cpu;
         let per_million = cpu * 1e6 / loaded as f64;
-        println!("{name}: {per_million:.2} CPU-s per million events, {cpu:.2} CPU-s, {:.2} s wall, {commits} commits", wall.elapsed().as_secs_f64());
+        println!(
+            "{name}: {per_million:.2} CPU-s per million events, {cpu:.2} CPU-s, {:.2} s wall, {commits} commits",
+            wall.elapsed().as_secs_f64()
+        );
     }
 }
 
@@ -53,11 +56,14 @@ fn load(cluster: &MemoryCluster, records: usize) -> usize {
     for topic in ["raw.events", "clean.events", "curated.sessions", "late.events", "dlq.shoppulse", "ops.quality"] {
         cluster.create_topic(topic, PARTITIONS).expect("the topic is new");
     }
-    let traffic = Traffic::new(TrafficSettings { orders_permille: 0, customers_permille: 0, ..TrafficSettings::test(records, 1) });
+    let traffic =
+        Traffic::new(TrafficSettings { orders_permille: 0, customers_permille: 0, ..TrafficSettings::test(records, 1) });
     let mut loaded = 0;
     for record in traffic.filter(|record| record.topic == "raw.events") {
         let time = highwater::Timestamp::from_millis(record.timestamp_ms);
-        cluster.append("raw.events", record.partition, record.key.as_deref(), record.value.as_deref(), time).expect("there is room");
+        cluster
+            .append("raw.events", record.partition, record.key.as_deref(), record.value.as_deref(), time)
+            .expect("there is room");
         loaded += 1;
     }
     loaded

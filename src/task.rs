@@ -199,7 +199,7 @@ impl Task {
     /// Keeps or takes back what the record at hand did, and enters it in the books.
     fn conclude(&mut self, index: usize, result: Result<(), ProcessError>) -> Result<(), Error> {
         let core = &mut self.core;
-        let verdict = match result {
+        let verdict = match result.and_then(|()| core.check_sizes()) {
             Ok(()) => {
                 core.state.accept_record();
                 core.ruling.verdict()

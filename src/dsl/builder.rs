@@ -80,10 +80,10 @@ impl StreamsBuilder {
     /// use highwater::{StreamsBuilder, TopologyTestDriver};
     ///
     /// let builder = StreamsBuilder::new("names");
-    /// builder.table::<String, String>("customers", "customers").map_values(|_, name| name.to_uppercase()).to_stream().to("names");
+    /// builder.table::<String, String>("people", "people").map_values(|_, name| name.to_uppercase()).to_stream().to("names");
     /// let mut driver = TopologyTestDriver::new(&builder.build().unwrap());
-    /// driver.input("customers").send("7".to_owned(), "ada".to_owned(), 0);
-    /// driver.input("customers").send("7".to_owned(), None::<String>, 1);
+    /// driver.input("people").send("7".to_owned(), "ada".to_owned(), 0);
+    /// driver.input("people").send("7".to_owned(), None::<String>, 1);
     /// let names: Vec<(String, Option<String>)> = driver.output("names").read_all();
     /// assert_eq!(names, [("7".to_owned(), Some("ADA".to_owned())), ("7".to_owned(), None)]);
     /// ```

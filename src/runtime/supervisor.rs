@@ -114,8 +114,8 @@ mod tests {
     #[test]
     fn each_kind_of_error_has_one_consequence() {
         let fresh = Streak::default();
-        let long = Streak { failures: 3, lasted: Duration::from_secs(301) };
-        let limit = Duration::from_secs(300);
+        let long = Streak { failures: 3, lasted: Duration::from_mins(6) };
+        let limit = Duration::from_mins(5);
         let cases = [
             (ErrorKind::Closed, fresh, Decision::Finish),
             (ErrorKind::Config, fresh, Decision::GiveUp),

@@ -358,3 +358,6 @@ fn poll_error(error: KafkaError) -> Error {
          (raise the topic's retention, then reset the application)",
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -302,7 +302,7 @@ fn decode_key<'a>(key: &'a [u8], topology: &'a str, count: i64, row_version: i64
 }
 
 /// How long the books keep a minute, by default.
-pub(crate) const RETENTION: Duration = Duration::from_secs(8 * 24 * 3600);
+pub(crate) const RETENTION: Duration = Duration::from_hours(8 * 24);
 
 /// How often a count is written, by default.
 pub(crate) const WRITE_EVERY: Duration = Duration::from_secs(10);

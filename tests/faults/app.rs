@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use highwater::dsl::Dedup;
 use highwater::kafka::memory::{LoggedRecord, MemoryCluster, MemorySettings};
 use highwater::processor::{Context, KvHandle, KvStore, ProcessError, Processor, ProcessorSupplier, StoreRef, TaskContext};
 use highwater::runtime::{KafkaStreams, RunningStreams, Settings};
-use highwater::time::SystemClock;
+use highwater::time::{Clock, SystemClock};
 use highwater::{Record, StreamsBuilder, Timestamp, Topology};
 use highwater_state::{OpenOptions, ResourceLimits, SharedResources, StoreId, StoreKind, StoreSpec, TaskState};
 
@@ -221,7 +221,7 @@ impl World {
             amounts.remove(index.unwrap_or_else(|| panic!("{case}: {amount} was sent to {} once", record.key_text())));
         }
         assert!(valid.values().all(Vec::is_empty), "{case}: lost {valid:?}");
-        let mut dead: Vec<(i32, i64, String)> = self.cluster.read_committed("dead").iter().map(dead_letter).collect();
+        let mut dead: Vec<DeadLetter> = self.cluster.read_committed("dead").iter().map(dead_letter).collect();
         dead.sort();
         bad.sort();
         assert_eq!(dead, bad, "{case}: each bad line has one dead letter, with its origin");
@@ -233,7 +233,7 @@ impl World {
     }
 
     /// Amounts of each account, and bad lines with their reasons.
-    fn expected(&self) -> (BTreeMap<String, Vec<i64>>, Vec<(i32, i64, String)>) {
+    fn expected(&self) -> (BTreeMap<String, Vec<i64>>, Vec<DeadLetter>) {
         let mut valid: BTreeMap<String, Vec<i64>> = BTreeMap::new();
         let mut bad = Vec::new();
         let mut seen = std::collections::BTreeSet::new();
@@ -304,12 +304,15 @@ pub(crate) fn settings_for(instance: &str, state_dir: &Path) -> Settings {
         session_timeout: Duration::from_millis(1_500),
         transaction_timeout: Duration::from_secs(1),
         request_timeout: Duration::from_secs(5),
-        give_up_after: Duration::from_secs(60),
+        give_up_after: Duration::from_mins(1),
         ..Settings::new("app", state_dir)
     }
 }
 
-fn dead_letter(record: &LoggedRecord) -> (i32, i64, String) {
+/// Partition and offset of a bad line, and what is wrong with it.
+type DeadLetter = (i32, i64, String);
+
+fn dead_letter(record: &LoggedRecord) -> DeadLetter {
     let text = |name: &str| {
         let value = record.record.headers.last(name).and_then(|header| header.value.as_deref());
         String::from_utf8(value.expect("a dead letter says where it comes from").to_vec()).expect("text")
@@ -353,13 +356,27 @@ fn folded<'a>(log: impl Iterator<Item = &'a LoggedRecord>) -> Entries {
     entries
 }
 
+/// Time that passes while a test waits.
+pub(crate) struct Stopwatch(Timestamp);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(SystemClock.now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        let millis = SystemClock.now().as_millis() - self.0.as_millis();
+        Duration::from_millis(millis.unsigned_abs())
+    }
+}
+
 /// Waits, but not for ever.
 pub(crate) fn wait(case: &str, until: impl FnMut() -> bool) {
     assert!(comes_to_pass(until), "{case}: it did not come to pass within {PATIENCE:?}");
 }
 
 fn comes_to_pass(mut until: impl FnMut() -> bool) -> bool {
-    let started = Instant::now();
+    let started = Stopwatch::start();
     while !until() {
         if started.elapsed() > PATIENCE {
             return false;

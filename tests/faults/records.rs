@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use highwater::dsl::Consumed;
-use highwater::processor::{Context, KvHandle, KvStore, ProcessError, Processor, ProcessorSupplier, PunctuationClock, StoreRef, TaskContext};
+use highwater::kafka::Kafka;
+use highwater::processor::{
+    Context, KvHandle, KvStore, ProcessError, Processor, ProcessorSupplier, PunctuationClock, StoreRef, TaskContext,
+};
 use highwater::serde::{Decode, DefaultSerde, Encode, Serde, SerdeError};
 use highwater::{ErrorKind, Record, StreamsBuilder, Timestamp, Topology};
 
@@ -241,4 +244,33 @@ fn a_table_that_emits_at_commits_does_not_tell_of_records_that_failed() {
     wait("the next one counts", || small.values("counts").len() > 1);
     running.shutdown(Duration::from_secs(10)).expect("it leaves in order");
     assert_eq!(small.values("counts"), ["1", "2"]);
+}
+
+/// What a topic would refuse becomes a dead letter before it is sent, or it would come back for ever.
+// covers: I10
+#[test]
+fn a_record_that_grows_too_large_for_its_topic_stops_nothing() {
+    let small = Small::new(&[("in", 1), ("out", 1), ("dead", 1)]);
+    let mut admin = small.cluster.admin().expect("an admin client");
+    let limit = |bytes: &str| std::iter::once(("max.message.bytes".to_owned(), bytes.to_owned())).collect();
+    admin.alter_topic_config("out", &limit("5000"), Duration::from_secs(5)).expect("the topic is there");
+    admin.alter_topic_config("dead", &limit("20000"), Duration::from_secs(5)).expect("the topic is there");
+    let builder = StreamsBuilder::new("growing");
+    builder.dead_letters("dead");
+    builder.stream::<String, String>("in").map_values(|_, text| text.repeat(100)).to("out");
+    let lines = ["a".to_owned(), "b".repeat(100), "c".repeat(30_000), "d".to_owned()];
+    for line in &lines {
+        small.send("in", 0, line, 1);
+    }
+    let running = small.start(builder.build().expect("the topology is right"));
+    wait("what can be sent is", || small.values("out").len() == 2 && small.values("dead").len() == 2);
+    assert_eq!(small.values("out"), ["a".repeat(100), "d".repeat(100)]);
+    assert_eq!(small.values("dead"), [&*lines[1], ""], "a letter that is too large itself comes without its value");
+    let reasons = small.cluster.read_committed("dead").into_iter().map(|letter| {
+        let reason = letter.record.headers.last("dlq.reason").and_then(|header| header.value.clone());
+        String::from_utf8(reason.expect("it has a reason").to_vec()).expect("text")
+    });
+    assert_eq!(reasons.collect::<Vec<_>>(), ["too_large", "too_large"]);
+    assert_eq!(running.status().recoveries, 0);
+    running.shutdown(Duration::from_secs(10)).expect("it leaves in order");
 }

@@ -11,7 +11,7 @@ use crate::app::{GROUP, PARTITIONS, World, settings_for, wait};
 
 const LINES: usize = 80;
 
-/// Files of all RocksDBs below.
+/// All files below.
 fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).into_iter().flatten() {

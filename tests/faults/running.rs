@@ -2,22 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use highwater::dsl::Consumed;
 use highwater::kafka::memory::{At, Call, Fault, MemoryCluster, MemorySettings};
-use highwater::kafka::{
-    CommittedOffset, ConsumerSettings, Isolation, Kafka, NewTopic, ProducerSettings,
-};
+use highwater::kafka::{CommittedOffset, ConsumerSettings, Isolation, Kafka, NewTopic, ProducerSettings};
 use highwater::runtime::{KafkaStreams, ProcessingGuarantee, Settings};
 use highwater::time::{Clock, VirtualClock};
 use highwater::{ErrorKind, StreamsBuilder, Timestamp, TopicPartition, Topology};
 
-use crate::app::{GROUP, PARTITIONS, World, settings_for, topology, wait};
+use crate::app::{GROUP, PARTITIONS, Stopwatch, World, settings_for, topology, wait};
 use crate::small::Small;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn copying() -> Topology {
     let builder = StreamsBuilder::new("copying");
@@ -57,7 +55,7 @@ fn a_silent_input_is_waited_for_as_long_as_asked_and_no_longer() {
         let running = small.try_start(merging(), Settings { task_idle, ..small.settings() }).expect("it starts");
         wait("it runs", || running.status().is_ready());
         small.send("left", 0, "second", 2);
-        let sent = Instant::now();
+        let sent = Stopwatch::start();
         std::thread::park_timeout(Duration::from_millis(150));
         small.send("right", 0, "first", 1);
         wait("both come out", || small.values("out").len() == 2);
@@ -119,7 +117,7 @@ fn a_stop_commits_everything_within_ten_seconds() {
     let running = world.start();
     wait("it runs", || running.status().is_ready() && running.status().tasks.len() == 4);
     std::thread::park_timeout(Duration::from_millis(300));
-    let asked = Instant::now();
+    let asked = Stopwatch::start();
     running.shutdown(Duration::from_secs(10)).expect("it leaves in order");
     assert!(asked.elapsed() < Duration::from_secs(10));
     let committed: i64 = (0..PARTITIONS).filter_map(|partition| world.cluster.committed_offset(GROUP, "in", partition)).sum();
@@ -144,7 +142,7 @@ fn a_stop_while_a_restore_or_a_position_is_waited_for_does_not_wait() {
     let producer = ProducerSettings {
         transactional_id: Some("foreign".to_owned()),
         client_id: "foreign".to_owned(),
-        transaction_timeout: Duration::from_secs(60),
+        transaction_timeout: Duration::from_mins(1),
         linger: Duration::ZERO,
         queue_max_bytes: 1 << 20,
     };
@@ -170,7 +168,7 @@ fn a_stop_while_a_restore_or_a_position_is_waited_for_does_not_wait() {
 }
 
 fn stop_at_once(case: &str, running: highwater::runtime::RunningStreams) {
-    let asked = Instant::now();
+    let asked = Stopwatch::start();
     running.shutdown(Duration::from_secs(10)).unwrap_or_else(|error| panic!("{case}: {error}"));
     assert!(asked.elapsed() < Duration::from_secs(4), "{case}: took {:?}", asked.elapsed());
 }
@@ -209,10 +207,10 @@ fn positions_are_committed_again_every_hour_so_that_they_do_not_expire() {
         cluster.committed_offset("app-copying", "in", 0) == Some(1)
     });
     let quiet = running.status().commits;
-    clock.advance(HOUR - Duration::from_secs(60));
+    clock.advance(Duration::from_mins(59));
     std::thread::park_timeout(Duration::from_millis(100));
     assert_eq!(running.status().commits, quiet, "nothing happened");
-    clock.advance(Duration::from_secs(120));
+    clock.advance(Duration::from_mins(2));
     wait("positions are committed again", || running.status().commits == quiet + 1);
     running.stop();
     running.join().expect("it leaves in order");
@@ -252,6 +250,9 @@ fn a_position_that_its_topic_does_not_have_stops_the_application_with_the_mend()
     }
 }
 
+/// Case, topology, topics of the outside world, internal topics that are there already, what the error tells.
+type Refusal<'a> = (&'a str, Topology, Vec<(&'a str, i32)>, Vec<NewTopic>, Vec<&'a str>);
+
 #[test]
 fn a_start_that_cannot_go_well_is_refused_with_the_mend() {
     let new = |name: &str, partitions: i32, policy: &str| NewTopic {
@@ -262,7 +263,6 @@ fn a_start_that_cannot_go_well_is_refused_with_the_mend() {
     };
     let changelog = "app-tally-totals-changelog";
     let all = [("in", 2), ("out", 2), ("dead", 2), ("books", 2)];
-    type Refusal<'a> = (&'a str, Topology, Vec<(&'a str, i32)>, Vec<NewTopic>, Vec<&'a str>);
     let cases: Vec<Refusal<'_>> = vec![
         ("a missing input", topology(), all[1..].to_vec(), vec![], vec!["`in`", "do not exist", "create it"]),
         ("a missing output", topology(), vec![all[0], all[2], all[3]], vec![], vec!["`out`", "do not exist"]),

@@ -1,11 +1,11 @@
 //! Every step of a stream thread fails once, in every way, for the first time and in the middle; the result is exact.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use highwater::kafka::KafkaErrorKind::{Abortable, Fatal, Fenced, Retriable, Timeout};
 use highwater::kafka::memory::{At, Call, Fault};
 
-use crate::app::{World, wait};
+use crate::app::{Stopwatch, World, wait};
 
 /// The calls of a stream thread and of its restorer.
 const STEPS: [Call; 16] = [
@@ -51,7 +51,7 @@ enum Then {
 /// One fault at one step; whatever happens, the result is exact.
 fn run(call: Call, number: u64, fault: Fault, then: Then) {
     let case = format!("{call:?} #{number} {fault:?}, then {then:?}");
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let mut world = World::new();
     world.send(LINES);
     let faults = world.cluster.faults().clone();
@@ -133,4 +133,29 @@ fn a_commit_in_doubt_is_settled_by_what_the_cluster_says() {
             }
         }
     }
+}
+
+/// The first copy of a commit was delayed in the network and arrives when the next transaction is half written. Were the producer
+/// still the same, it would commit that half.
+// covers: I1, I4
+#[test]
+fn a_late_copy_of_a_commit_does_not_commit_half_of_the_next_transaction() {
+    let case = "a late copy";
+    let mut world = World::new();
+    let faults = world.cluster.faults().clone();
+    let running = world.start();
+    world.send(LINES);
+    world.wait_until_done(case);
+    faults.inject(Call::Commit, Fault::HeldCopy);
+    world.send(LINES);
+    wait(case, || faults.pending() == 0);
+    world.wait_until_done(case);
+    faults.inject(Call::Flush, Fault::Delay(Duration::from_millis(300)));
+    world.send(LINES);
+    wait(case, || faults.pending() == 0);
+    assert_eq!(world.cluster.deliver_held(), 0, "the producer that sent it is fenced");
+    faults.crash(crate::app::GROUP);
+    running.crash();
+    let running = world.start();
+    world.finish(running, case);
 }
