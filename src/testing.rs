@@ -146,15 +146,19 @@ impl TopologyTestDriver {
 
     /// Commits all tasks, and again while what a commit emits comes back in through a repartition topic.
     pub fn commit(&mut self) {
-        self.commit_once();
-        while self.tasks.values().any(Task::is_dirty) {
-            self.commit_once();
+        loop {
+            self.each_task(Task::prepare_commit);
+            self.collect_outputs();
+            self.acknowledge();
+            if self.arrivals.is_empty() {
+                return;
+            }
+            self.settle();
         }
     }
 
-    fn commit_once(&mut self) {
-        self.each_task(Task::prepare_commit);
-        self.settle();
+    /// The transaction has been committed.
+    fn acknowledge(&mut self) {
         for task in self.tasks.values_mut() {
             for ((topic, verdict), count) in task.take_totals() {
                 *self.counts.entry((topic.to_string(), verdict.outcome, verdict.reason)).or_default() += count;

@@ -228,15 +228,17 @@ impl StreamsBuilder {
     /// Asks a table to tell old values; tables that only transform another pass the wish on.
     pub(crate) fn want_old(&self, table: NodeId, which: OldValues) {
         let mut graph = self.graph.borrow_mut();
-        let mut wanted = vec![table];
-        while let Some(node) = wanted.pop() {
-            let Node { operator, parents, .. } = &graph.nodes[node.0];
-            if PASSING_TABLES.contains(operator) {
-                wanted.extend(parents);
-            }
+        for node in with_tables_before(&graph, table) {
             let wanted_so_far = graph.old_wanted.entry(node).or_insert(which);
             *wanted_so_far = which.max(*wanted_so_far);
         }
+    }
+
+    /// Notes that a join of tables looks into a table, and so into those that it only transforms.
+    pub(crate) fn look_into(&self, table: NodeId) {
+        let mut graph = self.graph.borrow_mut();
+        let tables = with_tables_before(&graph, table);
+        graph.looked_into.extend(tables);
     }
 
     /// Keeps how a table is looked into.
@@ -261,6 +263,19 @@ impl StreamsBuilder {
     }
 }
 
+/// A table, and the one before it as long as it keeps nothing itself.
+fn with_tables_before(graph: &Graph, table: NodeId) -> Vec<NodeId> {
+    let mut tables = vec![table];
+    let mut node = &graph.nodes[table.0];
+    while PASSING_TABLES.contains(&node.operator)
+        && let Some(before) = node.parents.first()
+    {
+        tables.push(*before);
+        node = &graph.nodes[before.0];
+    }
+    tables
+}
+
 /// A name for display: what it does to whom. Nothing durable is named by it.
 fn derived_name(graph: &Graph, parents: &[NodeId], operator: &str) -> Arc<str> {
     let parent = parents.first().map_or("", |parent| &graph.nodes[parent.0].name);
@@ -276,7 +291,8 @@ fn derived_name(graph: &Graph, parents: &[NodeId], operator: &str) -> Arc<str> {
 }
 
 fn check_names(graph: &Graph) -> Result<(), Error> {
-    let nodes = graph.nodes.iter().map(|node| ("node", &*node.name));
+    let kind = |node: &Node| if matches!(node.role, Role::Source(_)) { "source" } else { "node" };
+    let nodes = graph.nodes.iter().map(|node| (kind(node), &*node.name));
     let stores = graph.stores.iter().map(|store| ("store", &*store.name));
     let mut seen = std::collections::BTreeSet::new();
     for named in nodes.chain(stores) {

@@ -36,6 +36,8 @@ struct Part {
     at_start: Vec<(TopicPartition, i64)>,
     /// Ends of all inputs, once they are known.
     targets: Option<Vec<(TopicPartition, i64)>>,
+    /// The ends before emissions that were held back came out.
+    targets_before: Option<Vec<(TopicPartition, i64)>>,
     done: bool,
 }
 
@@ -90,7 +92,7 @@ impl UntilEnd {
         for part in &mut self.parts {
             if part.inputs.iter().any(|input| written.contains(input)) {
                 part.done = false;
-                part.targets = None;
+                part.targets_before = part.targets.take().or_else(|| part.targets_before.take());
             }
         }
     }
@@ -104,12 +106,15 @@ impl UntilEnd {
 
     /// Records between the committed positions and the ends.
     fn left(&mut self, index: usize) -> Result<i64, Error> {
+        let mut has_more = false;
         if self.parts[index].targets.is_none() {
             let part = &self.parts[index];
             let known: BTreeSet<&str> = part.at_start.iter().map(|(partition, _)| &*partition.topic).collect();
             let inner: Vec<&str> = part.inputs.iter().map(|topic| &**topic).filter(|topic| !known.contains(topic)).collect();
             let mut targets = part.at_start.clone();
             targets.extend(ends(&mut *self.admin, &inner, self.timeout)?);
+            // New input may be processed already, and yet what came of it be held back: who looks must drain once more.
+            has_more = part.targets_before.as_ref().is_some_and(|before| *before != targets);
             self.parts[index].targets = Some(targets);
         }
         let part = &self.parts[index];
@@ -120,7 +125,7 @@ impl UntilEnd {
         let left = targets.iter().zip(committed).zip(starts).map(|(((_, end), committed), start)| {
             (end - committed.map_or(start, |committed| committed.offset).max(start)).max(0)
         });
-        Ok(left.sum())
+        Ok(left.sum::<i64>().max(i64::from(has_more)))
     }
 }
 
@@ -132,6 +137,7 @@ fn parts_of(topology: &Topology, settings: &Settings) -> Vec<Part> {
         writes: part.writes.iter().map(|topic| topic.on_cluster(&application)).collect(),
         at_start: Vec::new(),
         targets: None,
+        targets_before: None,
         done: false,
     };
     topology.0.subtopologies.iter().map(part).collect()

@@ -22,7 +22,7 @@ pub(crate) fn to_rows<'b, K: Data, V: Data, R: Row>(
 ) -> KStream<'b, R::Key, Option<R>> {
     table.builder().want_old(table.changes.node, OldValues::OfDeletions);
     let rows = transform(table.changes, "to_rows", move |record: Record<K, Change<V>>, outlet, core| {
-        let Record { key, value: Change { old, new }, timestamp, .. } = record;
+        let Record { key, value: Change { old, new, .. }, timestamp, .. } = record;
         let old = old.map(|old| row(&key, &old));
         match (old, new) {
             (Some(old), None) => delete(old, timestamp, outlet, core),

@@ -197,14 +197,14 @@ impl<K: Data, A: Data> SessionTable<K, A> {
         let old = old.map(|index| Header::read(near.entry(index))).transpose()?;
         let old = old.map(|(_, payload)| self.value.decode(payload)).transpose()?;
         self.tell_vanished(near, key, vanished, core)?;
-        self.emit(key.clone(), new.bounds, Change { old, new: Some(new.aggregate) }, core)
+        self.emit(key.clone(), new.bounds, Change::new(old, Some(new.aggregate)), core)
     }
 
     fn tell_vanished(&self, near: &Near, key: &K, vanished: &[usize], core: &mut TaskCore) -> Result<(), ProcessError> {
         for &index in vanished {
             let (_, payload) = Header::read(near.entry(index))?;
             let old = Some(self.value.decode(payload)?);
-            self.emit(key.clone(), near.bounds[index], Change { old, new: None }, core)?;
+            self.emit(key.clone(), near.bounds[index], Change::new(old, None), core)?;
         }
         Ok(())
     }
@@ -281,7 +281,7 @@ impl<K: Data, A: Data> SessionTable<K, A> {
     fn emit_entry(&self, key: &[u8], bounds: Bounds, entry: &[u8], core: &mut TaskCore) -> Result<(), ProcessError> {
         let (header, payload) = Header::read(entry)?;
         let old = if let Last::Value(last) = header.last { Some(self.value.decode(last)?) } else { None };
-        let change = Change { old: old.filter(|_| self.sends_old), new: Some(self.value.decode(payload)?) };
+        let change = Change::new(old.filter(|_| self.sends_old), Some(self.value.decode(payload)?));
         self.emit(self.key.decode(key)?, bounds, change, core)
     }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::transform::transform;
 use crate::dsl::builder::NodeSpec;
 use crate::dsl::change::Change;
 use crate::dsl::ktable::KTable;
@@ -14,6 +13,28 @@ use crate::task::TaskCore;
 use crate::task::edge::{Forward, Outlet};
 use crate::topology::{OldValues, Role};
 
+struct Filter<F, K, V> {
+    keep: Arc<F>,
+    /// Whether a join must hear of every change, since it may have looked through between two.
+    tells_all: bool,
+    outlet: Outlet<K, Change<V>>,
+}
+
+impl<K: Data, V: Data, F: Fn(&K, &V) -> bool> Forward<K, Change<V>> for Filter<F, K, V> {
+    fn forward(&mut self, record: Record<K, Change<V>>, core: &mut TaskCore) -> Result<(), ProcessError> {
+        let Record { key, value: Change { old, new, .. }, timestamp, headers } = record;
+        let passes = |value: &V| (self.keep)(&key, value);
+        let mut change = Change::new(old.filter(passes), new.filter(passes));
+        // This table is always told old values, so what has none and is none never passed.
+        change.is_void = change.old.is_none() && change.new.is_none();
+        if change.is_void && !self.tells_all {
+            core.ruling.end_branch("filter");
+            return Ok(());
+        }
+        self.outlet.forward(Record { key, value: change, timestamp, headers }, core)
+    }
+}
+
 /// A row that no longer passes is deleted; one that never passed is nothing.
 pub(crate) fn filter<'b, K: Data, V: Data>(
     table: KTable<'b, K, V>,
@@ -22,14 +43,17 @@ pub(crate) fn filter<'b, K: Data, V: Data>(
     let keep = Arc::new(keep);
     table.builder().want_old(table.changes.node, OldValues::Always);
     let passes = Arc::clone(&keep);
-    let view = transform(table.changes, "table_filter", move |record: Record<K, Change<V>>, outlet, core| {
-        let Record { key, value: Change { old, new }, timestamp, headers } = record;
-        let (old, new) = (old.filter(|old| passes(&key, old)), new.filter(|new| passes(&key, new)));
-        if old.is_none() && new.is_none() {
-            core.ruling.end_branch("filter");
-            return Ok(());
-        }
-        outlet.forward(Record { key, value: Change { old, new }, timestamp, headers }, core)
+    let view = table.builder().add(NodeSpec {
+        name: None,
+        operator: "table_filter",
+        role: Role::Operator,
+        parents: vec![table.changes.node],
+        stores: Vec::new(),
+        instantiate: Arc::new(move |task, node| {
+            let (keep, tells_all) = (Arc::clone(&passes), task.is_looked_into(node));
+            task.operator::<K, Change<V>>(node, Filter { keep, tells_all, outlet: task.outlet(node) });
+            Ok(())
+        }),
     });
     look_through(table, KTable::of(view), Arc::new(move |key, value| Some(value).filter(|value| keep(key, value))))
 }
@@ -43,9 +67,9 @@ struct MapValues<F, K, V2> {
 
 impl<K: Data, V: Data, V2: Data, F: Fn(&K, &V) -> V2> Forward<K, Change<V>> for MapValues<F, K, V2> {
     fn forward(&mut self, record: Record<K, Change<V>>, core: &mut TaskCore) -> Result<(), ProcessError> {
-        let Record { key, value: Change { old, new }, timestamp, headers } = record;
+        let Record { key, value: Change { old, new, is_void }, timestamp, headers } = record;
         let old = old.filter(|_| self.maps_old).map(|old| (self.map)(&key, &old));
-        let change = Change { old, new: new.map(|new| (self.map)(&key, &new)) };
+        let change = Change { old, new: new.map(|new| (self.map)(&key, &new)), is_void };
         self.outlet.forward(Record { key, value: change, timestamp, headers }, core)
     }
 }
