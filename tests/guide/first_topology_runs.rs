@@ -19,7 +19,8 @@ fn event(r#type: &str, shop_id: &str, page_path: Option<&str>) -> CleanEvent {
 
 fn rows(driver: &mut TopologyTestDriver) -> Vec<(String, PageViews)> {
     let mut output = driver.output(PAGE_VIEWS);
-    let records = output.read_records_with::<String, PageViews>(&(Arc::new(StringSerde) as _), &(Arc::new(JsonSerde::new()) as _));
+    let records =
+        output.read_records_with::<String, PageViews>(&(Arc::new(StringSerde) as _), &(Arc::new(JsonSerde::new()) as _));
     records.into_iter().map(|record| (record.key, record.value)).collect()
 }
 

@@ -5,8 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders of this repository that a path in a page begins with.
-const ROOTS: [&str; 10] =
-    ["src/", "state/", "avro/", "topologies/", "oracle/", "tests/", "benches/", "dev/", "docs/", ".ci/"];
+const ROOTS: [&str; 10] = ["src/", "state/", "avro/", "topologies/", "oracle/", "tests/", "benches/", "dev/", "docs/", ".ci/"];
 /// Folders that are not the repository's.
 const SKIPPED: [&str; 5] = [".git", "target", "bin", ".kafka", "node_modules"];
 
@@ -110,8 +109,9 @@ fn every_relative_link_leads_to_a_file_and_a_heading_of_it() {
             let target = if file.is_empty() { page.path.clone() } else { page.path.parent().unwrap().join(file) };
             let leads = match heading {
                 None => target.exists(),
-                Some(heading) => fs::read_to_string(&target)
-                    .is_ok_and(|text| Page { path: target.clone(), text }.anchors().contains(heading)),
+                Some(heading) => {
+                    fs::read_to_string(&target).is_ok_and(|text| Page { path: target.clone(), text }.anchors().contains(heading))
+                }
             };
             if !leads {
                 wrong.push(format!("{}: {link}", page.name()));
@@ -171,7 +171,9 @@ fn every_test_that_a_page_names_exists() {
     let mut wrong = Vec::new();
     for page in pages() {
         for span in page.spans() {
-            let is_sentence = !span.starts_with("rd_kafka_") && span.matches('_').count() >= 4 && span.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let is_sentence = !span.starts_with("rd_kafka_")
+                && span.matches('_').count() >= 4
+                && span.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
             let definition = format!("fn {span}(");
             if is_sentence && !sources.iter().any(|source| source.contains(&definition)) {
                 wrong.push(format!("{}: {span}", page.name()));
