@@ -171,8 +171,9 @@ fn every_test_that_a_page_names_exists() {
     let mut wrong = Vec::new();
     for page in pages() {
         for span in page.spans() {
-            let is_sentence =
-                span.matches('_').count() >= 4 && span.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let is_sentence = !span.starts_with("rd_kafka_")
+                && span.matches('_').count() >= 4
+                && span.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
             let definition = format!("fn {span}(");
             if is_sentence && !sources.iter().any(|source| source.contains(&definition)) {
                 wrong.push(format!("{}: {span}", page.name()));
