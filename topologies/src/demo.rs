@@ -36,7 +36,7 @@ const EMIT_EVERY: Duration = Duration::from_secs(1);
 /// How often the view is refreshed and the feed is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long what is left may take after the last record was fed.
-const FINISH_WITHIN: Duration = Duration::from_secs(120);
+const FINISH_WITHIN: Duration = Duration::from_mins(2);
 
 /// Options of `demo`.
 #[derive(Clone, Copy, Debug, Args)]
@@ -68,10 +68,8 @@ pub fn play(args: &DemoArgs) -> Result<Verdict, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let began = clock.now();
     let records = generate(args, began.as_millis())?;
-    let cluster = MemoryCluster::new(
-        Arc::clone(&clock),
-        MemorySettings { max_bytes: CLUSTER_MAX_BYTES, ..MemorySettings::default() },
-    );
+    let cluster =
+        MemoryCluster::new(Arc::clone(&clock), MemorySettings { max_bytes: CLUSTER_MAX_BYTES, ..MemorySettings::default() });
     crew::create_topics(&cluster)?;
     let guarantee = if args.sabotage { ProcessingGuarantee::AtLeastOnce } else { ProcessingGuarantee::ExactlyOnce };
     let mut crew = Crew::hire(cluster.clone(), guarantee)?;

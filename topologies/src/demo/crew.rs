@@ -70,8 +70,9 @@ impl StateDir {
     fn make() -> Result<Self, Failure> {
         let name = format!("shoppulse-demo-{}-{}", std::process::id(), SystemClock.now().as_millis());
         let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path)
-            .map_err(|error| Failure::config(format!("{} cannot be made: {error}; set TMPDIR to a directory that can be written", path.display())))?;
+        std::fs::create_dir_all(&path).map_err(|error| {
+            Failure::config(format!("{} cannot be made: {error}; set TMPDIR to a directory that can be written", path.display()))
+        })?;
         Ok(Self(path))
     }
 
@@ -138,7 +139,8 @@ impl Crew {
 
     /// Whether a crash now would find work that is not committed. A sabotaged run waits for outputs without their position.
     pub(super) fn has_uncommitted_work(&self, sabotaged: bool) -> bool {
-        let written: i64 = (0..PARTITIONS).filter_map(|partition| self.cluster.end_offset(topics::CLEAN_EVENTS, partition).ok()).sum();
+        let written: i64 =
+            (0..PARTITIONS).filter_map(|partition| self.cluster.end_offset(topics::CLEAN_EVENTS, partition).ok()).sum();
         let read = |partition| self.cluster.committed_offset("demo-clean", topics::RAW_EVENTS, partition).unwrap_or(0);
         let committed: i64 = (0..PARTITIONS).map(read).sum();
         if sabotaged { written > committed } else { written > 0 }
@@ -161,12 +163,14 @@ impl Crew {
 
     /// Waits until everything that was fed, and all that comes of it, is processed, emitted and committed.
     pub(super) fn finish(&mut self, within: Duration, mut look: impl FnMut(&Tally)) -> Result<(), Failure> {
-        let applications: Vec<(&Topology, &Settings)> = self.topologies.iter().map(|topology| (topology, &self.settings)).collect();
+        let applications: Vec<(&Topology, &Settings)> =
+            self.topologies.iter().map(|topology| (topology, &self.settings)).collect();
         let mut ending = Ending::new(UntilEnd::new(&self.cluster, &applications)?);
         let until = SystemClock.now().plus(within);
         while !ending.is_reached(&self.running)? {
             if self.running.iter().any(RunningStreams::is_finished) {
-                return self.leave().and(Err(Failure::failed("a topology ended before its input did")));
+                self.leave()?;
+                return Err(Failure::failed("a topology ended before its input did"));
             }
             if SystemClock.now() > until {
                 return Err(Failure::failed(format!("the topologies did not finish within {within:?}")));

@@ -44,10 +44,10 @@ impl<'a> Feed<'a> {
 }
 
 fn send(cluster: &MemoryCluster, record: &InputRecord) -> Result<(), Failure> {
-    let headers = record.headers.iter().map(|(key, value)| highwater::Header {
-        key: key.as_str().into(),
-        value: value.clone().map(Bytes::from),
-    });
+    let headers = record
+        .headers
+        .iter()
+        .map(|(key, value)| highwater::Header { key: key.as_str().into(), value: value.clone().map(Bytes::from) });
     let stored = StoredRecord {
         key: record.key.clone().map(Bytes::from),
         value: record.value.clone().map(Bytes::from),

@@ -99,9 +99,15 @@ impl Reading<'_> {
     {
         let (keys, values) = (self.schemas.serde::<K>()?, self.schemas.serde::<V>()?);
         for logged in self.cluster.read_committed(topic) {
-            let key: K = keys.decode(logged.record.key.as_deref().unwrap_or_default()).map_err(|error| undecodable(topic, &error))?;
-            let value: Option<V> =
-                logged.record.value.as_deref().map(|bytes| values.decode(bytes)).transpose().map_err(|error| undecodable(topic, &error))?;
+            let key: K =
+                keys.decode(logged.record.key.as_deref().unwrap_or_default()).map_err(|error| undecodable(topic, &error))?;
+            let value: Option<V> = logged
+                .record
+                .value
+                .as_deref()
+                .map(|bytes| values.decode(bytes))
+                .transpose()
+                .map_err(|error| undecodable(topic, &error))?;
             self.show(topic, &logged, json(&key), value.as_ref().map(json));
         }
         Ok(())
@@ -121,7 +127,8 @@ impl Reading<'_> {
     fn bytes(&mut self, topic: &str) -> usize {
         let logged = self.cluster.read_committed(topic);
         for record in &logged {
-            let key = record.record.key.as_deref().map_or(Value::Null, |key| Value::String(String::from_utf8_lossy(key).into_owned()));
+            let key =
+                record.record.key.as_deref().map_or(Value::Null, |key| Value::String(String::from_utf8_lossy(key).into_owned()));
             self.show(topic, record, key, Some(Value::Null));
         }
         logged.len()
@@ -187,7 +194,9 @@ impl fmt::Display for Verdict {
 impl Verdict {
     fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.holds(), self.sabotaged) {
-            (true, false) => writeln!(f, "VERDICT: holds. Every row, count and dead letter is as expected; nothing is lost or doubled."),
+            (true, false) => {
+                writeln!(f, "VERDICT: holds. Every row, count and dead letter is as expected; nothing is lost or doubled.")
+            }
             (false, false) => writeln!(f, "VERDICT: does not hold. {} differences: this is a bug.", self.differences.len()),
             (false, true) => writeln!(
                 f,
@@ -195,7 +204,10 @@ impl Verdict {
                  and the crash doubled records: {} differences.",
                 self.differences.len()
             ),
-            (true, true) => writeln!(f, "VERDICT: holds although a guarantee was broken on purpose: the crash hit no open work; run it again."),
+            (true, true) => writeln!(
+                f,
+                "VERDICT: holds although a guarantee was broken on purpose: the crash hit no open work; run it again."
+            ),
         }
     }
 }

@@ -22,7 +22,8 @@ pub(super) struct View {
 impl View {
     pub(super) fn open(records: usize) -> Self {
         let on_terminal = std::io::stderr().is_terminal();
-        let target = if on_terminal { ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND) } else { ProgressDrawTarget::hidden() };
+        let target =
+            if on_terminal { ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(records as u64), target);
         let style = ProgressStyle::with_template("{bar:32.cyan} {pos}/{len} records fed  {per_sec}  {elapsed}\n{msg}");
         bar.set_style(style.expect("the template is well formed"));
