@@ -133,6 +133,7 @@ impl Board {
                     "phase": phase,
                     "remaining": remaining,
                     "stream_time": status.stream_time.map(Timestamp::as_millis),
+                    "waits_for": status.waits_for,
                     "inputs": status.inputs.iter().map(input).collect::<Vec<_>>(),
                 }));
             }
@@ -194,7 +195,7 @@ mod tests {
         assert_eq!(board.ready(), Health::Bad(vec!["0 of 1 threads of app-t have joined their group".to_owned()]));
         let mut joined = status(&[], 0);
         joined.threads_joined.insert(0);
-        let task = |phase| TaskStatus { phase, thread: 0, stream_time: None, inputs: vec![("in".to_owned(), 3, Some(9))] };
+        let task = |phase| TaskStatus { phase, thread: 0, stream_time: None, inputs: vec![("in".to_owned(), 3, Some(9))], waits_for: None };
         let id = TaskId { subtopology: "t.in".into(), partition: 2 };
         joined.tasks.insert(id.clone(), task(TaskPhase::Restoring { remaining: 7 }));
         board.publish(vec![joined.clone()], BEGAN);
