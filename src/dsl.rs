@@ -27,7 +27,7 @@ pub use dedup::Dedup;
 pub use emit::Emit;
 pub use grouped::{Grouped, KGroupedStream};
 pub use grouped_table::KGroupedTable;
-pub use kstream::KStream;
+pub use kstream::{KStream, Processed};
 pub use ktable::KTable;
 pub use materialized::Materialized;
 pub use ops::aggregator::RecordPosition;

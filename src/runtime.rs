@@ -95,11 +95,18 @@ impl KafkaStreams {
     /// wrong settings, or memory that does not suffice; [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if no
     /// broker answers.
     pub fn start(self) -> Result<RunningStreams, Error> {
+        let shared = self.prepare()?;
+        let threads = (0..shared.settings.threads).map(|index| supervisor::spawn(&shared, index)).collect::<Result<_, _>>()?;
+        Ok(RunningStreams { shared, threads })
+    }
+
+    /// What the threads share, once topics are checked and created.
+    pub(crate) fn prepare(self) -> Result<Arc<Shared>, Error> {
         let Self { topology, settings, kafka, clock, resources } = self;
         let prepared = startup::prepare(&topology, &settings, &*kafka)?;
         let resources = resources.unwrap_or_else(|| settings.limits.state_resources());
         let trimmer = Trimmer::spawn(Arc::clone(&kafka), settings.request_timeout)?;
-        let shared = Arc::new(Shared {
+        Ok(Arc::new(Shared {
             status: StatusBoard::new(&settings.application(&topology), settings.threads),
             topology,
             settings,
@@ -110,9 +117,7 @@ impl KafkaStreams {
             control: Control::default(),
             trimmer,
             resources,
-        });
-        let threads = (0..shared.settings.threads).map(|index| supervisor::spawn(&shared, index)).collect::<Result<_, _>>()?;
-        Ok(RunningStreams { shared, threads })
+        }))
     }
 }
 

@@ -199,7 +199,7 @@ impl Task {
     /// Keeps or takes back what the record at hand did, and enters it in the books.
     fn conclude(&mut self, index: usize, result: Result<(), ProcessError>) -> Result<(), Error> {
         let core = &mut self.core;
-        let verdict = match result {
+        let verdict = match result.and_then(|()| core.check_sizes()) {
             Ok(()) => {
                 core.state.accept_record();
                 core.ruling.verdict()
@@ -259,7 +259,8 @@ impl Task {
 
     /// Whether there is anything to commit.
     pub(crate) fn is_dirty(&self) -> bool {
-        self.touched || self.core.outbox.len() > 0 || self.core.state.is_dirty() || self.inputs.moved()
+        let core = &self.core;
+        self.touched || core.outbox.len() > 0 || core.state.is_dirty() || self.inputs.moved() || self.ledger.is_due(core.now)
     }
 
     /// Step 1 and 2 of a commit: emits what is held back until now, closes the books, and stages the changelog.

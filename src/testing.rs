@@ -77,7 +77,7 @@ impl TopologyTestDriver {
             counts: BTreeMap::new(),
             commit_each: true,
         };
-        driver.start(|specs| TaskState::in_memory(specs));
+        driver.start(TaskState::in_memory);
         driver
     }
 
@@ -146,15 +146,19 @@ impl TopologyTestDriver {
 
     /// Commits all tasks, and again while what a commit emits comes back in through a repartition topic.
     pub fn commit(&mut self) {
-        self.commit_once();
-        while self.tasks.values().any(Task::is_dirty) {
-            self.commit_once();
+        loop {
+            self.each_task(Task::prepare_commit);
+            self.collect_outputs();
+            self.acknowledge();
+            if self.arrivals.is_empty() {
+                return;
+            }
+            self.settle();
         }
     }
 
-    fn commit_once(&mut self) {
-        self.each_task(Task::prepare_commit);
-        self.settle();
+    /// The transaction has been committed.
+    fn acknowledge(&mut self) {
         for task in self.tasks.values_mut() {
             for ((topic, verdict), count) in task.take_totals() {
                 *self.counts.entry((topic.to_string(), verdict.outcome, verdict.reason)).or_default() += count;
@@ -262,7 +266,7 @@ impl TopologyTestDriver {
                 };
                 let to = TopicPartition::new(Arc::clone(out.topic), out.partition);
                 if inputs.contains(&to) {
-                    arrivals.push_back((to.clone(), out.timestamp, record.clone()));
+                    arrivals.push_back((to, out.timestamp, record.clone()));
                 }
                 let output = OutputRecord { partition: out.partition, timestamp: out.timestamp, record };
                 let short = out.topic.strip_prefix(&*settings.application).and_then(|name| name.strip_prefix('-'));

@@ -6,7 +6,7 @@
 //!
 //! Not here: what operators do (`dsl/ops`), and who runs tasks when (`runtime`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,9 +16,13 @@ use crate::error::Error;
 use crate::record::TaskId;
 
 mod connect;
+mod describe;
+mod diff;
 mod instantiate;
 
 pub(crate) use connect::connect;
+pub use describe::{Description, Format, NodeDescription, PartDescription, RepartitionDescription, StoreDescription};
+pub use diff::{Difference, Fate, Part, compare, diff};
 pub use instantiate::{TaskBuilder, TaskContext};
 pub(crate) use instantiate::{instantiate, store_specs};
 
@@ -169,6 +173,8 @@ pub(crate) struct Graph {
     pub(crate) version: Arc<str>,
     /// Tables whose changes must tell the old value, because somebody behind them needs it.
     pub(crate) old_wanted: BTreeMap<NodeId, OldValues>,
+    /// Tables that a join of tables looks into, so that what it may have seen must be told, even if it has come and gone since.
+    pub(crate) looked_into: BTreeSet<NodeId>,
     /// Why it cannot be built, as found while it was recorded.
     pub(crate) refusals: Vec<String>,
 }

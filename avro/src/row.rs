@@ -138,6 +138,6 @@ mod tests {
         };
         assert_eq!(quality.partition_text(), "60000000|clean|raw.events|3|in|");
         let row = SessionRow { shop_id: "s".into(), session_id: "0f".into(), ..SessionRow::default() };
-        assert_eq!(row.key().partition_text(), "s|0f");
+        assert_eq!(TopicRow::key(&row).partition_text(), "s|0f");
     }
 }

@@ -39,9 +39,12 @@ const PASSING_TABLES: [&str; 2] = ["table_filter", "table_map_values"];
 #[derive(Debug)]
 pub struct StreamsBuilder {
     graph: RefCell<Graph>,
-    /// Of tables that can be looked into, by node: the stores to be opened and a [`MakeLookup`] of the table's types.
-    lookups: RefCell<BTreeMap<NodeId, (Vec<StoreRef>, Box<dyn Any>)>>,
+    /// Of tables that can be looked into, by node.
+    lookups: RefCell<BTreeMap<NodeId, AnyLookup>>,
 }
+
+/// Stores to be opened, and a [`MakeLookup`] of types that only the table's handle knows.
+type AnyLookup = (Vec<StoreRef>, Box<dyn Any>);
 
 /// A node to be recorded.
 pub(crate) struct NodeSpec {
@@ -77,10 +80,10 @@ impl StreamsBuilder {
     /// use highwater::{StreamsBuilder, TopologyTestDriver};
     ///
     /// let builder = StreamsBuilder::new("names");
-    /// builder.table::<String, String>("customers", "customers").map_values(|_, name| name.to_uppercase()).to_stream().to("names");
+    /// builder.table::<String, String>("people", "people").map_values(|_, name| name.to_uppercase()).to_stream().to("names");
     /// let mut driver = TopologyTestDriver::new(&builder.build().unwrap());
-    /// driver.input("customers").send("7".to_owned(), "ada".to_owned(), 0);
-    /// driver.input("customers").send("7".to_owned(), None::<String>, 1);
+    /// driver.input("people").send("7".to_owned(), "ada".to_owned(), 0);
+    /// driver.input("people").send("7".to_owned(), None::<String>, 1);
     /// let names: Vec<(String, Option<String>)> = driver.output("names").read_all();
     /// assert_eq!(names, [("7".to_owned(), Some("ADA".to_owned())), ("7".to_owned(), None)]);
     /// ```
@@ -228,15 +231,17 @@ impl StreamsBuilder {
     /// Asks a table to tell old values; tables that only transform another pass the wish on.
     pub(crate) fn want_old(&self, table: NodeId, which: OldValues) {
         let mut graph = self.graph.borrow_mut();
-        let mut wanted = vec![table];
-        while let Some(node) = wanted.pop() {
-            let Node { operator, parents, .. } = &graph.nodes[node.0];
-            if PASSING_TABLES.contains(operator) {
-                wanted.extend(parents);
-            }
+        for node in with_tables_before(&graph, table) {
             let wanted_so_far = graph.old_wanted.entry(node).or_insert(which);
             *wanted_so_far = which.max(*wanted_so_far);
         }
+    }
+
+    /// Notes that a join of tables looks into a table, and so into those that it only transforms.
+    pub(crate) fn look_into(&self, table: NodeId) {
+        let mut graph = self.graph.borrow_mut();
+        let tables = with_tables_before(&graph, table);
+        graph.looked_into.extend(tables);
     }
 
     /// Keeps how a table is looked into.
@@ -261,6 +266,19 @@ impl StreamsBuilder {
     }
 }
 
+/// A table, and the one before it as long as it keeps nothing itself.
+fn with_tables_before(graph: &Graph, table: NodeId) -> Vec<NodeId> {
+    let mut tables = vec![table];
+    let mut node = &graph.nodes[table.0];
+    while PASSING_TABLES.contains(&node.operator)
+        && let Some(before) = node.parents.first()
+    {
+        tables.push(*before);
+        node = &graph.nodes[before.0];
+    }
+    tables
+}
+
 /// A name for display: what it does to whom. Nothing durable is named by it.
 fn derived_name(graph: &Graph, parents: &[NodeId], operator: &str) -> Arc<str> {
     let parent = parents.first().map_or("", |parent| &graph.nodes[parent.0].name);
@@ -276,7 +294,8 @@ fn derived_name(graph: &Graph, parents: &[NodeId], operator: &str) -> Arc<str> {
 }
 
 fn check_names(graph: &Graph) -> Result<(), Error> {
-    let nodes = graph.nodes.iter().map(|node| ("node", &*node.name));
+    let kind = |node: &Node| if matches!(node.role, Role::Source(_)) { "source" } else { "node" };
+    let nodes = graph.nodes.iter().map(|node| (kind(node), &*node.name));
     let stores = graph.stores.iter().map(|store| ("store", &*store.name));
     let mut seen = std::collections::BTreeSet::new();
     for named in nodes.chain(stores) {

@@ -11,6 +11,19 @@ pub struct Change<V> {
     pub old: Option<V>,
     /// What the row is now; `None` is a deletion.
     pub new: Option<V>,
+    /// Whether it came to nothing; see [`void`](Self::void).
+    pub(crate) is_void: bool,
+}
+
+impl<V> Change<V> {
+    pub(crate) fn new(old: Option<V>, new: Option<V>) -> Self {
+        Self { old, new, is_void: false }
+    }
+
+    /// Of a row that came and went before anything was told of it: only a join that saw it meanwhile needs to know.
+    pub(crate) fn void() -> Self {
+        Self { old: None, new: None, is_void: true }
+    }
 }
 
 const HAS_NEW: u8 = 1;
@@ -46,7 +59,7 @@ impl<V: Data> Decode<Change<V>> for ChangeSerde<V> {
             bytes = rest;
         }
         let old = if flags & HAS_OLD == 0 { None } else { Some(self.0.decode(bytes)?) };
-        Ok(Change { old, new })
+        Ok(Change::new(old, new))
     }
 }
 
@@ -62,10 +75,10 @@ mod tests {
         let serde = ChangeSerde(String::default_serde());
         let text = |text: &str| Some(text.to_owned());
         for change in [
-            Change { old: None, new: None },
-            Change { old: text("a"), new: None },
-            Change { old: None, new: text("bc") },
-            Change { old: text(""), new: text("d") },
+            Change::new(None, None),
+            Change::new(text("a"), None),
+            Change::new(None, text("bc")),
+            Change::new(text(""), text("d")),
         ] {
             let mut bytes = BytesMut::new();
             serde.encode(&change, &mut bytes).unwrap();

@@ -51,14 +51,14 @@ impl<'b, K: Data, V: Data> KGroupedTable<'b, K, V> {
     ///
     /// let builder = StreamsBuilder::new("regions");
     /// builder
-    ///     .table::<String, String>("customers", "customers")
+    ///     .table::<String, String>("people", "people")
     ///     .group_by(|name, region| (region.clone(), name.len() as i64))
     ///     .aggregate("letters", || 0, |_, letters, sum| *sum += letters, |_, letters, sum| *sum -= letters)
     ///     .to_stream()
     ///     .to("letters");
     /// let mut driver = TopologyTestDriver::new(&builder.build().unwrap());
     /// for (name, region) in [("ada", "north"), ("ada", "south")] {
-    ///     driver.input("customers").send(name.to_owned(), region.to_owned(), 0);
+    ///     driver.input("people").send(name.to_owned(), region.to_owned(), 0);
     /// }
     /// let letters: Vec<(String, Option<i64>)> = driver.output("letters").read_all();
     /// assert_eq!(letters, [("north".into(), Some(3)), ("north".into(), Some(0)), ("south".into(), Some(3))]);

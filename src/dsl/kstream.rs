@@ -29,6 +29,13 @@ pub struct KStream<'b, K, V> {
     pub(crate) types: PhantomData<fn() -> (K, V)>,
 }
 
+/// What the processors of a supplier make of a stream.
+pub type Processed<'b, S, K, V> = KStream<
+    'b,
+    <<S as ProcessorSupplier<K, V>>::Processor as Processor<K, V>>::KeyOut,
+    <<S as ProcessorSupplier<K, V>>::Processor as Processor<K, V>>::ValueOut,
+>;
+
 impl<K, V> Clone for KStream<'_, K, V> {
     fn clone(&self) -> Self {
         *self
@@ -143,11 +150,7 @@ impl<'b, K: Data, V: Data> KStream<'b, K, V> {
     }
 
     /// An operator written by hand, under a name of the author's.
-    pub fn process<S: ProcessorSupplier<K, V>>(
-        self,
-        name: &str,
-        supplier: S,
-    ) -> KStream<'b, <S::Processor as Processor<K, V>>::KeyOut, <S::Processor as Processor<K, V>>::ValueOut> {
+    pub fn process<S: ProcessorSupplier<K, V>>(self, name: &str, supplier: S) -> Processed<'b, S, K, V> {
         ops::process::process(self, name, supplier)
     }
 
@@ -219,7 +222,7 @@ impl<'b, K: Data, V: Data> KStream<'b, K, Option<V>> {
     }
 }
 
-impl<'b, R: Row> KStream<'b, R::Key, Option<R>> {
+impl<R: Row> KStream<'_, R::Key, Option<R>> {
     /// Keeps rows that were made by hand and tells them by a policy: an equal row is not told again, a row that was never
     /// told and is deleted is not told at all, and a deletion is the last row, marked, and then a tombstone.
     pub fn upsert_rows(self, store: impl Into<Materialized<R::Key, R>>, emit: Emit) -> Self {

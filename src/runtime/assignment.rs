@@ -10,7 +10,6 @@ use crate::topology::{OffsetReset, Topology};
 #[derive(Clone, Debug)]
 pub(crate) struct ResolvedPart {
     pub(crate) name: Arc<str>,
-    pub(crate) lead: Arc<str>,
     /// All inputs, the lead among them, in the order of the sources.
     pub(crate) inputs: Vec<(Arc<str>, OffsetReset)>,
     /// Partitions of each input, hence tasks.
@@ -33,7 +32,7 @@ impl Parts {
                 part.sources.iter().map(|source| (Arc::from(source.topic.on_cluster(application)), source.reset)).collect();
             let partitions = partitions(&lead);
             let fingerprint = fingerprint(&lead, &inputs, partitions);
-            (Arc::clone(&lead), ResolvedPart { name: Arc::clone(&part.name), lead, inputs, partitions, fingerprint })
+            (lead, ResolvedPart { name: Arc::clone(&part.name), inputs, partitions, fingerprint })
         };
         Self { by_lead: topology.0.subtopologies.iter().map(resolve).collect() }
     }

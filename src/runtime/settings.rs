@@ -79,6 +79,8 @@ pub struct Limits {
     pub producer_queue_bytes: usize,
     /// Records taken by one poll.
     pub poll_records: usize,
+    /// The largest record that the client sends; a topic may take less.
+    pub record_bytes: usize,
 }
 
 impl Settings {
@@ -98,10 +100,10 @@ impl Settings {
             session_timeout: Duration::from_secs(30),
             transaction_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
-            give_up_after: Duration::from_secs(300),
-            idle_after: Duration::from_secs(60),
+            give_up_after: Duration::from_mins(5),
+            idle_after: Duration::from_mins(1),
             task_idle: Duration::ZERO,
-            state_max_age: Duration::from_secs(20 * 3600),
+            state_max_age: Duration::from_hours(20),
             limits: Limits::default(),
         }
     }
@@ -125,6 +127,7 @@ impl Default for Limits {
             consumer_queue_bytes: 32 * MIB,
             producer_queue_bytes: 64 * MIB,
             poll_records: 4096,
+            record_bytes: 1_000_000,
         }
     }
 }

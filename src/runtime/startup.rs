@@ -135,8 +135,25 @@ pub(crate) fn prepare(topology: &Topology, settings: &Settings, kafka: &dyn Kafk
     let log_ids = ensure(&internal, settings, &mut *admin)?;
     counts.extend(internal.iter().map(|topic| (topic.name.clone(), topic.partitions)));
     let parts = Parts::new(topology, &application, |topic| counts[topic]);
+    let limits = record_limits(&counts, settings, &mut *admin)?;
     let topics = TopicTable::new(counts.into_iter().map(|(name, count)| (Arc::from(name), count)));
+    let topics = topics.with_record_max_bytes(limits);
     Ok(Prepared { application, parts, topics: Arc::new(topics), log_ids })
+}
+
+/// The largest record that each topic takes from this client.
+fn record_limits(
+    counts: &BTreeMap<String, i32>,
+    settings: &Settings,
+    admin: &mut dyn Admin,
+) -> Result<Vec<(Arc<str>, usize)>, Error> {
+    let mut limits = Vec::new();
+    for name in counts.keys() {
+        let config = admin.topic_config(name, settings.request_timeout)?;
+        let of_topic = config.get("max.message.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(usize::MAX);
+        limits.push((Arc::from(&**name), of_topic.min(settings.limits.record_bytes)));
+    }
+    Ok(limits)
 }
 
 /// Partition counts of the topics of the outside world, all of which must exist.

@@ -64,8 +64,9 @@ pub(crate) fn spawn(shared: &Arc<Shared>, index: usize) -> Result<std::thread::J
 fn supervise(shared: &Arc<Shared>, index: usize) -> Result<(), Error> {
     let mut streak = Streak::default();
     let mut first_failure: Option<Timestamp> = None;
-    loop {
+    while !shared.control.is_stopping() {
         let mut commits = 0;
+        let began = shared.clock.now();
         let ended = StreamThread::join(shared, index).and_then(|thread| thread.run(&mut commits));
         shared.status.forget_thread(index);
         let Err(error) = ended else { return Ok(()) };
@@ -73,10 +74,11 @@ fn supervise(shared: &Arc<Shared>, index: usize) -> Result<(), Error> {
             tracing::info!(thread = index, %error, "stream thread was stopped before it had committed all");
             return Ok(());
         }
-        if commits > 0 {
+        let now = shared.clock.now();
+        // A thread that had nothing to commit was well all the same if it ran for long: its calls would have failed sooner.
+        if commits > 0 || now >= began.plus(shared.settings.give_up_after) {
             (streak, first_failure) = (Streak::default(), None);
         }
-        let now = shared.clock.now();
         let since = *first_failure.get_or_insert(now);
         streak.lasted = Duration::from_millis((now.as_millis() - since.as_millis()).max(0) as u64);
         let decision = decide(error.kind(), streak, shared.settings.give_up_after);
@@ -93,6 +95,7 @@ fn supervise(shared: &Arc<Shared>, index: usize) -> Result<(), Error> {
             }
         }
     }
+    Ok(())
 }
 
 fn wipe(shared: &Arc<Shared>, tasks: &[TaskId]) -> Result<(), Error> {
@@ -111,8 +114,8 @@ mod tests {
     #[test]
     fn each_kind_of_error_has_one_consequence() {
         let fresh = Streak::default();
-        let long = Streak { failures: 3, lasted: Duration::from_secs(301) };
-        let limit = Duration::from_secs(300);
+        let long = Streak { failures: 3, lasted: Duration::from_mins(6) };
+        let limit = Duration::from_mins(5);
         let cases = [
             (ErrorKind::Closed, fresh, Decision::Finish),
             (ErrorKind::Config, fresh, Decision::GiveUp),

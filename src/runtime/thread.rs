@@ -22,8 +22,9 @@ use crate::task::inputs::{Idling, InputQueue};
 
 mod handover;
 
-/// Records that one task may process before the next one has its turn.
-const TURN_RECORDS: usize = 1_000;
+/// Records that one task may process before the next one has its turn: more than one poll brings, so that queues empty before the
+/// next poll and partitions are not paused (which drops what the client has prefetched) while there is work only for this thread.
+const TURN_RECORDS: usize = 10_000;
 /// The longest that a poll waits while there is nothing to do.
 const WAIT_MAX_MS: i64 = 50;
 /// The longest that a poll waits while a task waits for more than records: its state, a silent input, a schema.
@@ -357,3 +358,6 @@ fn poll_error(error: KafkaError) -> Error {
          (raise the topic's retention, then reset the application)",
     )
 }
+
+#[cfg(test)]
+mod tests;

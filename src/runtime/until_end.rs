@@ -36,6 +36,8 @@ struct Part {
     at_start: Vec<(TopicPartition, i64)>,
     /// Ends of all inputs, once they are known.
     targets: Option<Vec<(TopicPartition, i64)>>,
+    /// The ends before emissions that were held back came out.
+    targets_before: Option<Vec<(TopicPartition, i64)>>,
     done: bool,
 }
 
@@ -64,24 +66,31 @@ impl UntilEnd {
 
     /// Looks how far the run is.
     pub fn poll(&mut self) -> Result<Progress, Error> {
-        let mut remaining = 0;
-        for index in 0..self.parts.len() {
-            if self.parts[index].done {
-                continue;
+        let mut has_news = false;
+        loop {
+            let (mut remaining, mut advanced) = (0, false);
+            for index in 0..self.parts.len() {
+                if self.parts[index].done {
+                    continue;
+                }
+                if !self.is_fed(index) {
+                    remaining += 1;
+                    continue;
+                }
+                has_news |= self.find_targets(index)?;
+                let left = self.left(index)?;
+                self.parts[index].done = left == 0;
+                advanced |= left == 0;
+                remaining += left;
             }
-            if !self.is_fed(index) {
-                remaining += 1;
-                continue;
+            match (remaining, has_news) {
+                (0, false) => return Ok(Progress::Done),
+                (0, true) => return Ok(Progress::Remaining(1)),
+                // Parts come in no order: one that is done may feed one that was looked at before.
+                _ if advanced => {}
+                _ => return Ok(Progress::Remaining(remaining)),
             }
-            let left = self.left(index)?;
-            self.parts[index].done = left == 0;
-            remaining += left;
         }
-        Ok(if remaining == 0 && self.parts.iter().all(|part| part.done) {
-            Progress::Done
-        } else {
-            Progress::Remaining(remaining)
-        })
     }
 
     /// Emissions that were held back have come out: parts that read what others write may have more to do.
@@ -90,7 +99,7 @@ impl UntilEnd {
         for part in &mut self.parts {
             if part.inputs.iter().any(|input| written.contains(input)) {
                 part.done = false;
-                part.targets = None;
+                part.targets_before = part.targets.take().or_else(|| part.targets_before.take());
             }
         }
     }
@@ -102,16 +111,24 @@ impl UntilEnd {
         self.parts.iter().enumerate().all(|(other_index, other)| other_index == index || other.done || !feeds(other))
     }
 
-    /// Records between the committed positions and the ends.
-    fn left(&mut self, index: usize) -> Result<i64, Error> {
+    /// Looks up where a part's inputs end, if that is not known; whether they end elsewhere than when it was done before. Such new
+    /// input may be processed already, and yet what came of it be held back: who watches must drain once more.
+    fn find_targets(&mut self, index: usize) -> Result<bool, Error> {
+        let mut has_more = false;
         if self.parts[index].targets.is_none() {
             let part = &self.parts[index];
             let known: BTreeSet<&str> = part.at_start.iter().map(|(partition, _)| &*partition.topic).collect();
             let inner: Vec<&str> = part.inputs.iter().map(|topic| &**topic).filter(|topic| !known.contains(topic)).collect();
             let mut targets = part.at_start.clone();
             targets.extend(ends(&mut *self.admin, &inner, self.timeout)?);
+            has_more = part.targets_before.as_ref().is_some_and(|before| *before != targets);
             self.parts[index].targets = Some(targets);
         }
+        Ok(has_more)
+    }
+
+    /// Records between the committed positions and the ends.
+    fn left(&mut self, index: usize) -> Result<i64, Error> {
         let part = &self.parts[index];
         let targets = part.targets.as_deref().unwrap_or_default();
         let partitions: Vec<TopicPartition> = targets.iter().map(|(partition, _)| partition.clone()).collect();
@@ -132,6 +149,7 @@ fn parts_of(topology: &Topology, settings: &Settings) -> Vec<Part> {
         writes: part.writes.iter().map(|topic| topic.on_cluster(&application)).collect(),
         at_start: Vec::new(),
         targets: None,
+        targets_before: None,
         done: false,
     };
     topology.0.subtopologies.iter().map(part).collect()

@@ -56,7 +56,8 @@ pub(crate) struct Books {
     pub(crate) topic: Arc<str>,
     /// A count is written at most this often.
     pub(crate) every: Duration,
-    /// Counts of minutes that lie further back than this are forgotten.
+    /// Counts of minutes that lie further back than this, seen from the newest minute, are forgotten. The wall clock says nothing:
+    /// what is replayed today arrived long ago.
     pub(crate) retention: Duration,
     /// Makes the encoder for a topic with so many partitions.
     pub(crate) encode: Arc<dyn Fn(i32) -> EncodeEntry + Send + Sync>,
@@ -86,6 +87,8 @@ pub(crate) struct Ledger {
     /// Store keys whose totals were not written to the topic yet.
     unwritten: BTreeSet<Vec<u8>>,
     next_write: Timestamp,
+    /// The newest minute that has a total.
+    newest_minute: i64,
     totals: Totals,
 }
 
@@ -108,6 +111,7 @@ impl Ledger {
             last: None,
             unwritten: BTreeSet::new(),
             next_write: Timestamp::MIN,
+            newest_minute: i64::MIN,
             totals: BTreeMap::new(),
         }
     }
@@ -128,6 +132,7 @@ impl Ledger {
 
     fn settle(&mut self) {
         let Some((key, count)) = self.last.take() else { return };
+        self.newest_minute = self.newest_minute.max(key.minute);
         *self.totals.entry((Arc::clone(&self.sources[key.source]), key.verdict)).or_default() += count as u64;
         *self.gathered.entry(key).or_default() += count;
     }
@@ -146,18 +151,17 @@ impl Ledger {
         std::mem::take(&mut self.totals)
     }
 
-    /// Forgets what was gathered and not stored: the transaction is given up.
-    pub(crate) fn discard(&mut self) {
-        self.gathered.clear();
-        self.last = None;
-        self.totals.clear();
-        self.unwritten.clear();
+    /// Whether totals wait to be written and may be by now: silence must not keep the last ones from whoever reads the books.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        !self.unwritten.is_empty() && now >= self.next_write
     }
 
     /// Finds the totals that a former owner stored and did not write.
     pub(crate) fn load(&mut self, state: &TaskState, store: StoreId) -> Result<(), Error> {
         let end = prefix_end();
         state.scan(store, (Bound::Included(KEY_PREFIX), Bound::Excluded(&end)), &mut |key, value| {
+            // In the order of minutes, so that the last one stays.
+            self.newest_minute = minute_of(key).unwrap_or(self.newest_minute);
             if Total::decode(value).is_some_and(|total| total.count != total.written) {
                 self.unwritten.insert(key.to_vec());
             }
@@ -189,12 +193,12 @@ impl Ledger {
 /// Writes the totals that have changed to the books' topic, if that is due or `now` is asked for.
 pub(crate) fn write(ledger: &mut Ledger, core: &mut TaskCore, at_once: bool) -> Result<(), ProcessError> {
     let Some((books, encode)) = &ledger.books else { return Ok(()) };
-    if ledger.unwritten.is_empty() || (!at_once && core.now < ledger.next_write) {
+    if ledger.unwritten.is_empty() || (!at_once && !ledger.is_due(core.now)) {
         return Ok(());
     }
     ledger.next_write = core.now.plus(books.every);
     let topic = core.topics.name(&books.topic);
-    let keep_from = core.now.minus(books.retention).as_millis();
+    let keep_from = ledger.newest_minute.saturating_sub(millis(books.retention));
     for key in std::mem::take(&mut ledger.unwritten) {
         let Some(mut total) = core.state.get(core.meta, &key)?.and_then(|bytes| Total::decode(&bytes)) else { continue };
         total.written = total.count;
@@ -251,6 +255,11 @@ impl Total {
     }
 }
 
+fn minute_of(key: &[u8]) -> Option<i64> {
+    let minute = key.strip_prefix(KEY_PREFIX)?.first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*minute) ^ (1 << 63)) as i64)
+}
+
 /// An `i64` whose bytes sort as it does.
 fn ordered(number: i64) -> [u8; 8] {
     ((number as u64) ^ (1 << 63)).to_be_bytes()
@@ -293,7 +302,7 @@ fn decode_key<'a>(key: &'a [u8], topology: &'a str, count: i64, row_version: i64
 }
 
 /// How long the books keep a minute, by default.
-pub(crate) const RETENTION: Duration = Duration::from_secs(8 * 24 * 3600);
+pub(crate) const RETENTION: Duration = Duration::from_hours(8 * 24);
 
 /// How often a count is written, by default.
 pub(crate) const WRITE_EVERY: Duration = Duration::from_secs(10);

@@ -13,6 +13,7 @@ use super::outbox::Outbox;
 use super::times::OperatorTimes;
 use super::verdict::Ruling;
 use crate::kafka::FetchedRecord;
+use crate::processor::ProcessError;
 use crate::record::{TaskId, Timestamp, TopicPartition};
 
 /// The shared parts of one task.
@@ -93,12 +94,30 @@ impl RowVersions {
 #[derive(Debug, Default)]
 pub struct TopicTable {
     topics: HashMap<Arc<str>, i32, foldhash::fast::FixedState>,
+    /// The largest record that a topic takes, where that is known.
+    record_max_bytes: HashMap<Arc<str>, usize, foldhash::fast::FixedState>,
+    /// Records up to this size are taken by all.
+    taken_by_all_bytes: Option<usize>,
 }
 
 impl TopicTable {
     /// A table of these topics and partition counts.
     pub fn new(topics: impl IntoIterator<Item = (Arc<str>, i32)>) -> Self {
-        Self { topics: topics.into_iter().collect() }
+        Self { topics: topics.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The same table, with the largest record that each topic takes.
+    #[must_use]
+    pub fn with_record_max_bytes(mut self, limits: impl IntoIterator<Item = (Arc<str>, usize)>) -> Self {
+        self.record_max_bytes = limits.into_iter().collect();
+        self.taken_by_all_bytes = self.record_max_bytes.values().min().copied();
+        self
+    }
+
+    /// Whether a topic takes a record of this size.
+    pub(crate) fn takes(&self, topic: &str, bytes: usize) -> bool {
+        self.taken_by_all_bytes.is_none_or(|taken| bytes <= taken)
+            || self.record_max_bytes.get(topic).is_none_or(|limit| bytes <= *limit)
     }
 
     /// How many partitions a topic has, if it is known.
@@ -113,6 +132,17 @@ impl TopicTable {
 }
 
 impl TaskCore {
+    /// Whether the topics take what the record at hand staged: one that does not would stop all that come after it.
+    pub(crate) fn check_sizes(&self) -> Result<(), ProcessError> {
+        let too_large = self.outbox.staged_by_record().find(|(topic, bytes)| !self.topics.takes(topic, *bytes));
+        too_large.map_or(Ok(()), |(topic, bytes)| {
+            Err(ProcessError::rejected(
+                "too_large",
+                format!("what came of it has {bytes} bytes, which topic `{topic}` does not take"),
+            ))
+        })
+    }
+
     /// The input record at hand; none while time, not a record, is what runs the operators.
     pub(crate) fn input(&self) -> Option<&Input> {
         self.input.as_ref()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::core::{Input, TaskCore};
-use super::outbox::Destination;
+use super::outbox::{Destination, size_bytes};
 use crate::kafka::partition_for_key;
 use crate::record::{Headers, Timestamp};
 
@@ -52,7 +52,7 @@ impl TaskCore {
         self.stage_input(topic, headers);
     }
 
-    fn stage_input(&mut self, topic: &Arc<str>, headers: Headers) {
+    fn stage_input(&mut self, topic: &Arc<str>, mut headers: Headers) {
         let Some(input) = &self.input else { return };
         let partitions = self.topics.partitions(topic).unwrap_or(1);
         let partition = match input.record.key() {
@@ -60,8 +60,15 @@ impl TaskCore {
             _ => input.origin.partition.max(0) % partitions,
         };
         let timestamp = Timestamp::from_millis(input.record.timestamp.as_millis().max(0));
+        let (key, value) = (input.record.key(), input.record.value());
+        let bytes = size_bytes(key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len), &headers);
+        // A letter that its topic refuses would stop all that come after it. Where the value lies, the headers say.
+        let value = value.filter(|_| self.topics.takes(topic, bytes));
+        if value.is_none() && input.record.value().is_some() {
+            headers.push_text("value_dropped_bytes", bytes);
+        }
         let to = Destination { topic, partition, timestamp, headers, track: false };
-        self.outbox.stage_copy(to, input.record.key(), input.record.value());
+        self.outbox.stage_copy(to, key, value);
     }
 }
 

@@ -188,10 +188,6 @@ impl Inputs {
         &self.queues[index]
     }
 
-    pub(crate) fn queue_mut(&mut self, index: usize) -> &mut InputQueue {
-        &mut self.queues[index]
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = &InputQueue> {
         self.queues.iter()
     }

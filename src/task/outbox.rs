@@ -9,7 +9,12 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use crate::kafka::Outgoing;
-use crate::record::{Headers, Timestamp};
+use crate::record::{Header, Headers, Timestamp};
+
+/// What a record takes on its way beside its bytes: its frame, and that of a batch of its own.
+const FRAME_BYTES: usize = 128;
+/// What a header takes beside its bytes.
+const HEADER_FRAME_BYTES: usize = 10;
 
 /// Encoded records on their way out of a task.
 #[derive(Debug, Default)]
@@ -47,6 +52,12 @@ pub(crate) struct Destination<'a> {
     pub(crate) track: bool,
 }
 
+/// An upper bound of what a record takes on its way.
+pub(crate) fn size_bytes(key_and_value_bytes: usize, headers: &Headers) -> usize {
+    let header = |header: &Header| header.key.len() + header.value.as_ref().map_or(0, bytes::Bytes::len) + HEADER_FRAME_BYTES;
+    FRAME_BYTES + key_and_value_bytes + headers.iter().map(header).sum::<usize>()
+}
+
 impl Outbox {
     /// An input record begins.
     pub(crate) fn begin_record(&mut self) {
@@ -57,6 +68,15 @@ impl Outbox {
     pub(crate) fn rollback_record(&mut self) {
         self.bytes.truncate(self.at_record_start.bytes);
         self.entries.truncate(self.at_record_start.entries);
+    }
+
+    /// Topics and sizes of what the input record has staged so far.
+    pub(crate) fn staged_by_record(&self) -> impl Iterator<Item = (&str, usize)> {
+        let staged = self.entries[self.at_record_start.entries..].iter();
+        staged.map(|entry| {
+            let of = |range: &Option<Range<usize>>| range.as_ref().map_or(0, Range::len);
+            (&*entry.topic, size_bytes(of(&entry.key) + of(&entry.value), &entry.headers))
+        })
     }
 
     /// The arena, to encode a key or a value into its end; `stage` then names the ranges.

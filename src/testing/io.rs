@@ -26,6 +26,7 @@ impl TestInput<'_> {
     }
 
     /// Sends a record by its types' default serdes, with a Kafka timestamp in milliseconds.
+    #[expect(clippy::needless_pass_by_value, reason = "a test reads better without borrowed literals")]
     pub fn send<K: DefaultSerde, V: DefaultSerde>(&mut self, key: K, value: V, timestamp_ms: i64) {
         let (key, value) = (bytes_of(&K::default_serde(), &key), bytes_of(&V::default_serde(), &value));
         self.send_record(timestamp_ms, StoredRecord { key, value, headers: Headers::new() });

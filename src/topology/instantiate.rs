@@ -134,6 +134,11 @@ impl TaskBuilder<'_> {
         self.wiring.times.register_mark(Arc::from(format!("{name}/{purpose}")))
     }
 
+    /// Whether a join of tables looks into a table.
+    pub(crate) fn is_looked_into(&self, node: NodeId) -> bool {
+        self.graph.looked_into.contains(&node)
+    }
+
     /// Which old values somebody behind a table needs, if any.
     pub(crate) fn old_values(&self, node: NodeId) -> Option<OldValues> {
         self.graph.old_wanted.get(&node).copied()

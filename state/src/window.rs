@@ -115,7 +115,14 @@ impl TaskState {
         self.is_expired_before(store, hour_of_ms(before_start_ms))
     }
 
-    fn drop_windows(&mut self, store: StoreId, hour: i64, key: &[u8], most: usize, leaving: &mut VisitWindow<'_>) -> Result<Dropped, StateError> {
+    fn drop_windows(
+        &mut self,
+        store: StoreId,
+        hour: i64,
+        key: &[u8],
+        most: usize,
+        leaving: &mut VisitWindow<'_>,
+    ) -> Result<Dropped, StateError> {
         let first_ms = hour_start_ms(hour);
         let (from, to) = (layout::encode(key, first_ms), layout::encode(key, first_ms.saturating_add(LAST_MS_OF_HOUR)));
         let mut entries: Vec<Box<[u8]>> = Vec::new();

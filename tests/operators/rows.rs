@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use highwater::dsl::{Emit, Materialized, Row, RowStamp, SessionWindows};
+use highwater::processor::ProcessError;
 use highwater::serde::{Decode, DefaultSerde, Encode, Serde, SerdeError, SharedSerde};
 use highwater::{StreamsBuilder, Timestamp, Topology, TopologyTestDriver};
 use proptest::prelude::*;
@@ -70,11 +71,17 @@ const PERIOD: Duration = Duration::from_secs(30);
 /// Values `x` are rows `key:x`; no value deletes.
 fn by_hand(emit: Emit) -> Topology {
     let builder = StreamsBuilder::new("rows");
-    builder
-        .stream::<String, Option<String>>("in")
+    let stream = builder.stream::<String, Option<String>>("in");
+    stream
         .map(|key, value| (key.clone(), value.map(|value| Line::new(&format!("{key}:{value}")))))
         .upsert_rows("rows", emit)
         .to("out");
+    // Rejects a record `bad` after everything else has been done with it.
+    let refuse = |_: &String, value: Option<String>| match value.as_deref() {
+        Some("bad") => Err(ProcessError::rejected("bad_value", "it is bad")),
+        _ => Ok(value),
+    };
+    stream.try_map_values(refuse).foreach(|_, _| ());
     builder.build().unwrap()
 }
 
@@ -108,7 +115,9 @@ fn a_deletion_is_the_last_row_and_a_tombstone_and_versions_grow_through_it() {
 #[test]
 fn an_equal_row_is_not_told_again() {
     let mut driver = TopologyTestDriver::new(&by_hand(Emit::Update));
-    ["x", "x", "y", "x"].iter().for_each(|value| send(&mut driver, "a", Some(value)));
+    for value in &["x", "x", "y", "x"] {
+        send(&mut driver, "a", Some(value));
+    }
     assert_eq!(out(&mut driver), ["a:x#1", "a:y#2", "a:x#3"]);
     for emit in [Emit::Commit, Emit::AtMostEvery(PERIOD)] {
         let mut driver = TopologyTestDriver::new(&by_hand(emit)).committing_by_hand();
@@ -118,7 +127,9 @@ fn an_equal_row_is_not_told_again() {
         driver.commit();
         driver.crash_and_restart();
         assert_eq!(out(&mut driver), ["a:x#1"], "{emit:?}");
-        ["y", "x"].iter().for_each(|value| send(&mut driver, "a", Some(value)));
+        for value in &["y", "x"] {
+            send(&mut driver, "a", Some(value));
+        }
         driver.commit();
         driver.advance_wall_clock(PERIOD);
         driver.commit();
@@ -187,7 +198,9 @@ fn rows_of_a_table_have_the_tables_time_and_the_walls() {
         .to_rows(|window, count| Line::new(&format!("{}-{}:{count}", window.key, window.start)))
         .to("out");
     let mut driver = TopologyTestDriver::new(&builder.build().unwrap());
-    [5, 9].iter().for_each(|at| driver.input("in").send("a".to_owned(), String::new(), *at));
+    for at in &[5, 9] {
+        driver.input("in").send("a".to_owned(), String::new(), *at);
+    }
     driver.advance_wall_clock(PERIOD);
     let rows = driver.output("out").read_records::<String, Option<Line>>();
     let expected = Line { text: "a-5:2".into(), row_version: 1, is_deleted: false, processed_at: 30_000 };
@@ -221,6 +234,7 @@ proptest! {
                     driver.crash_and_restart();
                 }
                 2 | 3 => driver.advance_wall_clock(Duration::from_secs(11)),
+                4 => send(&mut driver, &key, Some("bad")),
                 _ => {}
             }
         }

@@ -19,10 +19,18 @@ pub struct Pipeline {
 
 /// All of them, in the order in which data flows.
 pub const ALL: &[Pipeline] = &[
-    Pipeline { name: "clean", about: "validates events, corrects their time, lets each pass once", build: pipelines::clean::build },
+    Pipeline {
+        name: "clean",
+        about: "validates events, corrects their time, lets each pass once",
+        build: pipelines::clean::build,
+    },
     Pipeline { name: "sessions", about: "makes visits of a visitor's events", build: pipelines::sessions::build },
     Pipeline { name: "orders", about: "makes one fact of an order, its items and its payments", build: pipelines::orders::build },
-    Pipeline { name: "customers", about: "makes customers as they are and as they were of their changes", build: pipelines::customers::build },
+    Pipeline {
+        name: "customers",
+        about: "makes customers as they are and as they were of their changes",
+        build: pipelines::customers::build,
+    },
 ];
 
 /// The pipelines of these names, in the order of the catalogue; all of them if none is named.

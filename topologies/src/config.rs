@@ -258,7 +258,9 @@ impl Config {
 
 fn registry_auth(values: &Values) -> RegistryAuth {
     match (values.optional("schema_registry.user"), values.optional("schema_registry.token")) {
-        (Some(user), _) => RegistryAuth::Basic { user, password: values.optional("schema_registry.password").unwrap_or_default() },
+        (Some(user), _) => {
+            RegistryAuth::Basic { user, password: values.optional("schema_registry.password").unwrap_or_default() }
+        }
         (None, Some(token)) => RegistryAuth::Bearer(token),
         (None, None) => RegistryAuth::None,
     }

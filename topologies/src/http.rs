@@ -97,9 +97,9 @@ fn bind(config: &HttpConfig) -> Result<TcpListener, Failure> {
     let listen = &config.listen;
     match TcpListener::bind(listen) {
         Ok(listener) => Ok(listener),
-        Err(error) if config.is_chosen => {
-            Err(Failure::config(format!("setting `http.listen`: {listen} cannot be listened on: {error}; free it, or choose another")))
-        }
+        Err(error) if config.is_chosen => Err(Failure::config(format!(
+            "setting `http.listen`: {listen} cannot be listened on: {error}; free it, or choose another"
+        ))),
         Err(error) => {
             let host = listen.rsplit_once(':').map_or("127.0.0.1", |(host, _)| host);
             tracing::warn!(%listen, %error, "serving health and metrics on a free port instead");

@@ -10,7 +10,10 @@ use crate::exit::Failure;
 /// Begins to log.
 pub fn start(config: &LogConfig) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&config.filter).map_err(|error| {
-        Failure::config(format!("setting `log`: {:?} is wrong: {error}; it takes `error`, `warn`, `info`, `debug`, `trace`, or directives", config.filter))
+        Failure::config(format!(
+            "setting `log`: {:?} is wrong: {error}; it takes `error`, `warn`, `info`, `debug`, `trace`, or directives",
+            config.filter
+        ))
     })?;
     let as_text = match config.format {
         LogFormat::Text => true,

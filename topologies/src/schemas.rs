@@ -70,7 +70,8 @@ impl Schemas {
 
 /// The registry that the configuration names. With `keep`, ids are kept in the state directory.
 pub fn open_registry(config: &Config, keep: bool) -> Result<SharedRegistry, RegistryError> {
-    let mut settings = RegistrySettings::new(&*config.registry.url).auth(config.registry.auth.clone()).timeout(config.registry.timeout);
+    let mut settings =
+        RegistrySettings::new(&*config.registry.url).auth(config.registry.auth.clone()).timeout(config.registry.timeout);
     if keep {
         settings = settings.state_dir(&config.state_dir);
     }

@@ -56,7 +56,12 @@ fn topic(config: &Config, name: &str, cleanup: Cleanup) -> NewTopic {
     if name.starts_with("late.") || name.starts_with("dlq.") {
         settings.insert("max.message.bytes".to_owned(), FAILED_MAX_BYTES.to_owned());
     }
-    NewTopic { name: name.to_owned(), partitions: config.partitions, replication_factor: config.replication_factor, config: settings }
+    NewTopic {
+        name: name.to_owned(),
+        partitions: config.partitions,
+        replication_factor: config.replication_factor,
+        config: settings,
+    }
 }
 
 /// What is to be done about a topic.
@@ -157,7 +162,8 @@ mod tests {
     #[test]
     fn topics_are_what_the_contracts_say() {
         // covers: R8, R20
-        let wanted: BTreeMap<String, BTreeMap<String, String>> = wanted(&config()).into_iter().map(|topic| (topic.name, topic.config)).collect();
+        let wanted: BTreeMap<String, BTreeMap<String, String>> =
+            wanted(&config()).into_iter().map(|topic| (topic.name, topic.config)).collect();
         let cases = [
             ("raw.events", "cleanup.policy", "delete"),
             ("raw.events", "retention.ms", "259200000"),
@@ -192,7 +198,10 @@ mod tests {
         let found = |partitions| TopicDescription { name: "ops.quality".into(), id: [0; 16], partitions, replication_factor: 1 };
         assert!(matches!(plan(&wanted, None, &BTreeMap::new()).step, Step::Create(_)));
         let fitting = settings(&[("cleanup.policy", "delete,compact"), ("retention.ms", "2592000000")]);
-        assert_eq!(plan(&wanted, Some(&found(6)), &fitting), Planned { name: "ops.quality".into(), step: Step::Fits, partitions: None });
+        assert_eq!(
+            plan(&wanted, Some(&found(6)), &fitting),
+            Planned { name: "ops.quality".into(), step: Step::Fits, partitions: None }
+        );
         let differing = settings(&[("cleanup.policy", "delete,compact"), ("retention.ms", "1")]);
         let planned = plan(&wanted, Some(&found(3)), &differing);
         assert_eq!(planned.step, Step::Alter(vec![("retention.ms".into(), "1".into(), "2592000000".into())]));
@@ -208,7 +217,9 @@ mod tests {
             failed: DAY,
             quality: Duration::from_secs(quality * 3600),
         };
-        for (raw, clean, quality, ok) in [(72, 120, 720, true), (72, 119, 720, false), (96, 120, 720, false), (72, 120, 71, false)] {
+        for (raw, clean, quality, ok) in
+            [(72, 120, 720, true), (72, 119, 720, false), (96, 120, 720, false), (72, 120, 71, false)]
+        {
             assert_eq!(check_retention(&retention(raw, clean, quality)).is_ok(), ok, "{raw} {clean} {quality}");
         }
     }

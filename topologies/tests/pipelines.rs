@@ -14,8 +14,8 @@ use serde_json::Value;
 use shoppulse::pipelines::{clean, customers, orders, sessions};
 use shoppulse::schemas::Schemas;
 use shoppulse_avro::{
-    CleanEvent, CustomerKey, CustomerRow, CustomerVersion, CustomerVersionKey, OrderFact, OrderFactKey, QualityKey, QualityRow, SessionKey,
-    SessionRow, TopicRecord,
+    CleanEvent, CustomerKey, CustomerRow, CustomerVersion, CustomerVersionKey, OrderFact, OrderFactKey, QualityKey, QualityRow,
+    SessionKey, SessionRow, TopicRecord,
 };
 use shoppulse_oracle::{Actual, InputRecord, OutputRow, Traffic, TrafficSettings, compare, expect};
 
@@ -36,7 +36,8 @@ impl Run {
         for (key, value) in &record.headers {
             headers.push(key.as_str(), value.clone().map(Bytes::from));
         }
-        let stored = StoredRecord { key: record.key.clone().map(Bytes::from), value: record.value.clone().map(Bytes::from), headers };
+        let stored =
+            StoredRecord { key: record.key.clone().map(Bytes::from), value: record.value.clone().map(Bytes::from), headers };
         self.driver.input(&record.topic).partition(record.partition).send_record(record.timestamp_ms, stored);
     }
 
@@ -57,10 +58,12 @@ impl Judge {
         K: TopicRecord + Serialize + DeserializeOwned,
         V: TopicRecord + Serialize + DeserializeOwned,
     {
-        let (keys, values) = (self.schemas.serde::<K>().expect("a key schema"), self.schemas.serde::<V>().expect("a value schema"));
+        let (keys, values) =
+            (self.schemas.serde::<K>().expect("a key schema"), self.schemas.serde::<V>().expect("a value schema"));
         for output in outputs {
             let key: K = keys.decode(output.record.key.as_deref().expect("a key")).expect("the key can be decoded");
-            let value: Option<V> = output.record.value.as_deref().map(|bytes| values.decode(bytes).expect("the value can be decoded"));
+            let value: Option<V> =
+                output.record.value.as_deref().map(|bytes| values.decode(bytes).expect("the value can be decoded"));
             self.show(topic, output, json(&key), value.as_ref().map(json));
         }
     }
@@ -68,7 +71,8 @@ impl Judge {
     fn observe_clean(&mut self, outputs: &[OutputRecord]) {
         let values = self.schemas.serde::<CleanEvent>().expect("a value schema");
         for output in outputs {
-            let value: CleanEvent = values.decode(output.record.value.as_deref().expect("a value")).expect("the value can be decoded");
+            let value: CleanEvent =
+                values.decode(output.record.value.as_deref().expect("a value")).expect("the value can be decoded");
             self.show("clean.events", output, text(output.record.key.as_ref()), Some(json(&value)));
         }
     }
@@ -95,7 +99,8 @@ fn text(bytes: Option<&Bytes>) -> Value {
 
 /// All four topologies over these records; every `commit_every` records a commit and a second of wall-clock time.
 fn run_all(records: &[InputRecord], commit_every: usize, schemas: &Schemas) -> Actual {
-    let build = |build: fn(&Schemas) -> Result<Topology, highwater::Error>| Run::new(&build(schemas).expect("the topology is right"));
+    let build =
+        |build: fn(&Schemas) -> Result<Topology, highwater::Error>| Run::new(&build(schemas).expect("the topology is right"));
     let mut runs = [build(clean::build), build(sessions::build), build(orders::build), build(customers::build)];
     let mut outputs: BTreeMap<String, Vec<OutputRecord>> = BTreeMap::new();
     for (index, record) in records.iter().enumerate() {
@@ -127,8 +132,21 @@ fn step(runs: &mut [Run; 4], outputs: &mut BTreeMap<String, Vec<OutputRecord>>, 
     for index in 0..runs.len() {
         let run = &mut runs[index];
         run.driver.advance_wall_clock(Duration::from_secs(1));
-        if last { run.driver.drain() } else { run.driver.commit() }
-        for topic in ["clean.events", "curated.sessions", "curated.order_facts", "curated.customers", "curated.customer_history", "ops.quality", "late.events", "dlq.shoppulse"] {
+        if last {
+            run.driver.drain()
+        } else {
+            run.driver.commit()
+        }
+        for topic in [
+            "clean.events",
+            "curated.sessions",
+            "curated.order_facts",
+            "curated.customers",
+            "curated.customer_history",
+            "ops.quality",
+            "late.events",
+            "dlq.shoppulse",
+        ] {
             let fresh = runs[index].outputs(topic);
             if topic == "clean.events" {
                 for event in &fresh {

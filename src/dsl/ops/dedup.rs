@@ -81,7 +81,7 @@ fn hour_of(time: Timestamp) -> i64 {
     time.as_millis().div_euclid(HOUR_MS)
 }
 
-pub(crate) fn dedup<'b, K: Data, V: Data>(stream: KStream<'b, K, V>, options: Dedup<K, V>) -> KStream<'b, K, V> {
+pub(crate) fn dedup<K: Data, V: Data>(stream: KStream<'_, K, V>, options: Dedup<K, V>) -> KStream<'_, K, V> {
     let builder = stream.builder;
     let Some(name) = options.store else {
         builder.refuse("a `dedup` has no store: name one, `Dedup::by(..).store(\"..\")`".to_owned());

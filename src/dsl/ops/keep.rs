@@ -105,11 +105,11 @@ impl<K, A> Keep<K, A> {
 }
 
 /// Records a table that a stream changes.
-pub(crate) fn keep<'b, K: Data, V: Data, A: Data>(
-    stream: KStream<'b, K, V>,
+pub(crate) fn keep<K: Data, V: Data, A: Data>(
+    stream: KStream<'_, K, V>,
     table: Keep<K, A>,
     step: impl Step<K, V, A>,
-) -> KTable<'b, K, A> {
+) -> KTable<'_, K, A> {
     keep_all(stream.builder, table, vec![(stream.node, inlet(step))])
 }
 
@@ -145,7 +145,7 @@ pub(crate) fn keep_all<K: Data, A: Data>(
 }
 
 /// Keeps the last value of each key. The order of arrival counts, not that of time.
-pub(crate) fn upsert<'b, K: Data, V: Data>(stream: KStream<'b, K, Option<V>>, table: Keep<K, V>) -> KTable<'b, K, V> {
+pub(crate) fn upsert<K: Data, V: Data>(stream: KStream<'_, K, Option<V>>, table: Keep<K, V>) -> KTable<'_, K, V> {
     keep(stream, table, |record: Record<K, Option<V>>, table, core| {
         let Record { key, value, timestamp, .. } = record;
         table.change(&key, (), core, |_| timestamp, |_| Ok(value)).map(drop)

@@ -30,6 +30,10 @@ struct Entry {
     is_taken: bool,
 }
 
+/// What a place held when the transaction began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Held<'a>(pub(crate) Option<&'a [u8]>);
+
 impl Pending {
     /// A place, given in two pieces, changes; what it held counts only the first time, when it was deleted only the last.
     pub(crate) fn touch(&mut self, place: [&[u8]; 2], before: Option<[&[u8]; 2]>, deleted_at: Option<Timestamp>) {
@@ -46,8 +50,8 @@ impl Pending {
         self.table.insert_unique(hash, (entries.len() - 1) as u32, |&other| entries[other as usize].hash);
     }
 
-    /// Takes a place out ahead of the commit: `None` if it has not changed, else what it held.
-    pub(crate) fn take(&mut self, place: [&[u8]; 2]) -> Option<Option<&[u8]>> {
+    /// Takes a place out ahead of the commit, if it has changed, and gives what it held.
+    pub(crate) fn take(&mut self, place: [&[u8]; 2]) -> Option<Held<'_>> {
         let hash = self.hash(place);
         let index = self.find(hash, place)?;
         if let Ok(found) = self.table.find_entry(hash, |&other| other == index) {
@@ -55,7 +59,7 @@ impl Pending {
         }
         let entry = &mut self.entries[index as usize];
         entry.is_taken = true;
-        Some(entry.before.clone().map(|before| &self.bytes[before]))
+        Some(Held(entry.before.clone().map(|before| &self.bytes[before])))
     }
 
     /// Calls with each place, what it held and when it was deleted, in order. The places stay until [`clear`](Self::clear).
@@ -82,7 +86,9 @@ impl Pending {
 
     fn keep(&mut self, pieces: [&[u8]; 2]) -> Range<usize> {
         let start = self.bytes.len();
-        pieces.iter().for_each(|piece| self.bytes.extend_from_slice(piece));
+        for piece in pieces {
+            self.bytes.extend_from_slice(piece);
+        }
         start..self.bytes.len()
     }
 
@@ -130,7 +136,7 @@ mod tests {
     fn what_is_taken_is_taken_once() {
         let mut pending = Pending::default();
         pending.touch([b"a", b""], Some([b"old", b""]), None);
-        assert_eq!(pending.take([b"a", b""]), Some(Some(&b"old"[..])));
+        assert_eq!(pending.take([b"a", b""]), Some(Held(Some(&b"old"[..]))));
         assert_eq!(pending.take([b"a", b""]), None);
         assert_eq!(pending.take([b"b", b""]), None);
         assert!(all(&pending).is_empty());

@@ -2,12 +2,16 @@
 //!
 //! The same table code serves both; session stores, whose entries share one value per key, have code of their own.
 
-use highwater_state::{StateError, StoreId, TaskState, ValueRef};
 use std::ops::{Bound, ControlFlow};
+
+use highwater_state::{StateError, StoreId, TaskState, ValueRef};
 
 use crate::dsl::windows::Windowed;
 use crate::record::Timestamp;
 use crate::serde::Data;
+
+/// What is called with the key, the place and the bytes of entries.
+pub(crate) type Visit<'a, P> = &'a mut dyn FnMut(&[u8], P, &[u8]);
 
 /// How a store is addressed below its key.
 pub(crate) trait Placing: Copy + Send + Sync + 'static {
@@ -22,7 +26,7 @@ pub(crate) trait Placing: Copy + Send + Sync + 'static {
     fn put(state: &mut TaskState, store: StoreId, key: &[u8], place: Self::Place, value: &[u8]) -> Result<(), StateError>;
     fn delete(state: &mut TaskState, store: StoreId, key: &[u8], place: Self::Place) -> Result<(), StateError>;
     /// Visits all entries.
-    fn each(state: &TaskState, store: StoreId, visit: &mut dyn FnMut(&[u8], Self::Place, &[u8])) -> Result<(), StateError>;
+    fn each(state: &TaskState, store: StoreId, visit: Visit<'_, Self::Place>) -> Result<(), StateError>;
     /// The key as it is emitted for an entry.
     fn key<K: Data>(self, key: K, place: Self::Place) -> Self::Key<K>;
     fn tail(place: Self::Place) -> Self::Tail;
@@ -51,7 +55,7 @@ impl Placing for ByKey {
         state.delete(store, key)
     }
 
-    fn each(state: &TaskState, store: StoreId, visit: &mut dyn FnMut(&[u8], (), &[u8])) -> Result<(), StateError> {
+    fn each(state: &TaskState, store: StoreId, visit: Visit<'_, ()>) -> Result<(), StateError> {
         state.scan(store, (Bound::Unbounded, Bound::Unbounded), &mut |key, value| {
             visit(key, (), value);
             ControlFlow::Continue(())
@@ -94,7 +98,7 @@ impl Placing for ByWindow {
         state.window_delete(store, key, start_ms)
     }
 
-    fn each(state: &TaskState, store: StoreId, visit: &mut dyn FnMut(&[u8], i64, &[u8])) -> Result<(), StateError> {
+    fn each(state: &TaskState, store: StoreId, visit: Visit<'_, i64>) -> Result<(), StateError> {
         state.window_all(store, i64::MIN..=i64::MAX, visit)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::dsl::builder::NodeSpec;
-use crate::dsl::kstream::KStream;
+use crate::dsl::kstream::{KStream, Processed};
 use crate::processor::{Context, ProcessError, Processor, ProcessorSupplier, PunctuationClock, Schedule};
 use crate::record::{Record, Timestamp, millis};
 use crate::serde::Data;
@@ -33,7 +33,7 @@ impl Due {
             PunctuationClock::StreamTime => (core.stream_time, 0),
             PunctuationClock::WallClock => (core.now, core.now.as_millis() + period),
         };
-        let next = *self.next.get_or_insert(Timestamp::from_millis(first));
+        let next = *self.next.get_or_insert_with(|| Timestamp::from_millis(first));
         if now < next {
             return None;
         }
@@ -74,7 +74,7 @@ pub(crate) fn process<'b, K: Data, V: Data, S: ProcessorSupplier<K, V>>(
     stream: KStream<'b, K, V>,
     name: &str,
     supplier: S,
-) -> KStream<'b, <S::Processor as Processor<K, V>>::KeyOut, <S::Processor as Processor<K, V>>::ValueOut> {
+) -> Processed<'b, S, K, V> {
     let stores = supplier.stores();
     let supplier = Arc::new(supplier);
     let processed = stream.builder.add(NodeSpec {

@@ -14,17 +14,17 @@ use crate::serde::{Data, SharedSerde};
 use crate::topology::OldValues;
 
 /// A table's changes by their new keys: both values in one record if the group stays, else first the old one, then the new.
-pub(crate) fn regroup<'b, K: Data, V: Data, K2: Data, V2: Data>(
-    table: KTable<'b, K, V>,
+pub(crate) fn regroup<K: Data, V: Data, K2: Data, V2: Data>(
+    table: KTable<'_, K, V>,
     key_serde: SharedSerde<K2>,
     f: impl Fn(&K, &V) -> (K2, V2) + Send + Sync + 'static,
-) -> KStream<'b, K2, Change<V2>> {
+) -> KStream<'_, K2, Change<V2>> {
     table.builder().want_old(table.changes.node, OldValues::Always);
     let regrouped = transform(table.changes, "regroup", move |record: Record<K, Change<V>>, outlet, core| {
-        let Record { key, value: Change { old, new }, timestamp, headers } = record;
+        let Record { key, value: Change { old, new, .. }, timestamp, headers } = record;
         let of = |key: K2, old: Option<V2>, new: Option<V2>| Record {
             key,
-            value: Change { old, new },
+            value: Change::new(old, new),
             timestamp,
             headers: headers.clone(),
         };
@@ -67,7 +67,7 @@ pub(crate) fn aggregate<'b, K: Data, V: Data, A: Data>(
 ) -> KTable<'b, K, A> {
     let stream = grouped.meeting(&options.name);
     keep(stream, Keep::new("table_aggregate", options), move |record: Record<K, Change<V>>, table, core| {
-        let Record { key, value: Change { old, new }, timestamp, .. } = record;
+        let Record { key, value: Change { old, new, .. }, timestamp, .. } = record;
         let changed = table.change(&key, (), core, later(timestamp), |current| {
             let mut aggregate = current.value()?;
             if let (Some(old), Some(aggregate)) = (&old, &mut aggregate) {
@@ -90,7 +90,7 @@ pub(crate) fn reduce<'b, K: Data, V: Data>(
 ) -> KTable<'b, K, V> {
     let stream = grouped.meeting(&options.name);
     keep(stream, Keep::new("table_reduce", options), move |record: Record<K, Change<V>>, table, core| {
-        let Record { key, value: Change { old, new }, timestamp, .. } = record;
+        let Record { key, value: Change { old, new, .. }, timestamp, .. } = record;
         let changed = table.change(&key, (), core, later(timestamp), |current| {
             let reduced = match (current.value()?, &old) {
                 (Some(reduced), Some(old)) => Some(subtract(reduced, old)),

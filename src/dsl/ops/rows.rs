@@ -16,13 +16,13 @@ use crate::task::edge::Outlet;
 use crate::topology::OldValues;
 
 /// A table's changes as rows.
-pub(crate) fn to_rows<'b, K: Data, V: Data, R: Row>(
-    table: KTable<'b, K, V>,
+pub(crate) fn to_rows<K: Data, V: Data, R: Row>(
+    table: KTable<'_, K, V>,
     row: impl Fn(&K, &V) -> R + Send + Sync + 'static,
-) -> KStream<'b, R::Key, Option<R>> {
+) -> KStream<'_, R::Key, Option<R>> {
     table.builder().want_old(table.changes.node, OldValues::OfDeletions);
     let rows = transform(table.changes, "to_rows", move |record: Record<K, Change<V>>, outlet, core| {
-        let Record { key, value: Change { old, new }, timestamp, .. } = record;
+        let Record { key, value: Change { old, new, .. }, timestamp, .. } = record;
         let old = old.map(|old| row(&key, &old));
         match (old, new) {
             (Some(old), None) => delete(old, timestamp, outlet, core),
@@ -62,10 +62,10 @@ fn stamp(is_deleted: bool, core: &mut TaskCore) -> RowStamp {
 }
 
 /// A stream of rows, made by hand, as a table that tells each row once.
-pub(crate) fn upsert_rows<'b, R: Row>(
-    stream: KStream<'b, R::Key, Option<R>>,
+pub(crate) fn upsert_rows<R: Row>(
+    stream: KStream<'_, R::Key, Option<R>>,
     options: Materialized<R::Key, R>,
-) -> KStream<'b, R::Key, Option<R>> {
+) -> KStream<'_, R::Key, Option<R>> {
     let mut table = Keep::new("upsert_rows", options);
     table.skips = Skips::EqualRows;
     to_rows(upsert(stream, table), |_, row: &R| row.clone())

@@ -7,6 +7,7 @@ use std::ops::Range;
 use highwater_state::StoreId;
 use smallvec::SmallVec;
 
+use super::pending::Held;
 use super::session_choice::Bounds;
 use super::stored::{Header, Last};
 use super::table::{Policy, difference, keeps, policy};
@@ -197,14 +198,19 @@ impl<K: Data, A: Data> SessionTable<K, A> {
         let old = old.map(|index| Header::read(near.entry(index))).transpose()?;
         let old = old.map(|(_, payload)| self.value.decode(payload)).transpose()?;
         self.tell_vanished(near, key, vanished, core)?;
-        self.emit(key.clone(), new.bounds, Change { old, new: Some(new.aggregate) }, core)
+        self.emit(key.clone(), new.bounds, Change::new(old, Some(new.aggregate)), core)
     }
 
     fn tell_vanished(&self, near: &Near, key: &K, vanished: &[usize], core: &mut TaskCore) -> Result<(), ProcessError> {
         for &index in vanished {
-            let (_, payload) = Header::read(near.entry(index))?;
-            let old = Some(self.value.decode(payload)?);
-            self.emit(key.clone(), near.bounds[index], Change { old, new: None }, core)?;
+            let (header, payload) = Header::read(near.entry(index))?;
+            // What was told last is what is taken back; the session may have changed unseen since.
+            let told = match (&self.policy, header.last) {
+                (Policy::AtMostEvery(throttle), Last::Value(last)) if throttle.is_waiting(&header, &core.times) => last,
+                _ => payload,
+            };
+            let old = Some(self.value.decode(told)?);
+            self.emit(key.clone(), near.bounds[index], Change::new(old, None), core)?;
         }
         Ok(())
     }
@@ -281,7 +287,7 @@ impl<K: Data, A: Data> SessionTable<K, A> {
     fn emit_entry(&self, key: &[u8], bounds: Bounds, entry: &[u8], core: &mut TaskCore) -> Result<(), ProcessError> {
         let (header, payload) = Header::read(entry)?;
         let old = if let Last::Value(last) = header.last { Some(self.value.decode(last)?) } else { None };
-        let change = Change { old: old.filter(|_| self.sends_old), new: Some(self.value.decode(payload)?) };
+        let change = Change::new(old.filter(|_| self.sends_old), Some(self.value.decode(payload)?));
         self.emit(self.key.decode(key)?, bounds, change, core)
     }
 
@@ -322,7 +328,7 @@ impl<K: Data, A: Data> SessionTable<K, A> {
     fn emit_leaving(&mut self, key: &[u8], bounds: Bounds, entry: &[u8], core: &mut TaskCore) -> Result<(), ProcessError> {
         match &mut self.policy {
             Policy::Commit(pending) => {
-                let Some(before) = pending.take([key, &tail(self.by_start, bounds)]) else { return Ok(()) };
+                let Some(Held(before)) = pending.take([key, &tail(self.by_start, bounds)]) else { return Ok(()) };
                 let before = before.and_then(<[u8]>::split_first_chunk::<8>).map(|(_, entry)| entry);
                 let Some((change, _)) = difference(before, Some(entry), &*self.value, self.sends_old, false)? else {
                     return Ok(());

@@ -100,10 +100,10 @@ pub(crate) struct SessionSpec<K, V, A> {
     pub(crate) merge: MergeOf<K, A>,
 }
 
-pub(crate) fn aggregate<'b, K: Data, V: Data, A: Data>(
-    stream: KStream<'b, K, V>,
+pub(crate) fn aggregate<K: Data, V: Data, A: Data>(
+    stream: KStream<'_, K, V>,
     spec: SessionSpec<K, V, A>,
-) -> KTable<'b, Windowed<K>, A> {
+) -> KTable<'_, Windowed<K>, A> {
     let SessionSpec { windows, options, aggregator, merge } = spec;
     let builder = stream.builder;
     let retention_ms = millis(windows.gap).saturating_add(millis(windows.grace));

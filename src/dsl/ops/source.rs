@@ -92,11 +92,11 @@ pub(crate) fn stream<K: Data, V: Data>(builder: &StreamsBuilder, options: Consum
 }
 
 /// A topic whose records without a value delete.
-pub(crate) fn table<'b, K: Data, V: Data>(
-    builder: &'b StreamsBuilder,
+pub(crate) fn table<K: Data, V: Data>(
+    builder: &StreamsBuilder,
     source: Consumed<K, V>,
     options: Materialized<K, V>,
-) -> KTable<'b, K, V> {
+) -> KTable<'_, K, V> {
     let extractor = source.extractor.map(|extract| -> TimestampExtractor<K, Option<V>> {
         Arc::new(move |key, value, timestamp| value.as_ref().map_or(timestamp, |value| extract(key, value, timestamp)))
     });

@@ -8,14 +8,14 @@ use crate::dsl::kstream::KStream;
 use crate::record::Record;
 use crate::serde::Data;
 
-pub(crate) fn split<'b, K: Data, V: Data, const N: usize>(
-    stream: KStream<'b, K, V>,
+pub(crate) fn split<K: Data, V: Data, const N: usize>(
+    stream: KStream<'_, K, V>,
     arms: [fn(&K, &V) -> bool; N],
-) -> [KStream<'b, K, V>; N] {
+) -> [KStream<'_, K, V>; N] {
     let first_match = Arc::new(move |key: &K, value: &V| arms.iter().position(|accepts| accepts(key, value)));
-    let ruler = Arc::clone(&first_match);
+    let first = Arc::clone(&first_match);
     let ruled = transform(stream, "split", move |record: Record<K, V>, outlet, core| {
-        if ruler(&record.key, &record.value).is_none() {
+        if first(&record.key, &record.value).is_none() {
             core.ruling.end_branch("no_branch");
             return Ok(());
         }

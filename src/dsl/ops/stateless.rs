@@ -16,10 +16,10 @@ use crate::topology::Role;
 /// The reason in the books of a record that a filter left out.
 const FILTERED: &str = "filter";
 
-pub(crate) fn filter<'b, K: Data, V: Data>(
-    stream: KStream<'b, K, V>,
+pub(crate) fn filter<K: Data, V: Data>(
+    stream: KStream<'_, K, V>,
     keep: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
-) -> KStream<'b, K, V> {
+) -> KStream<'_, K, V> {
     transform(stream, "filter", move |record: Record<K, V>, outlet, core| {
         if keep(&record.key, &record.value) {
             outlet.forward(record, core)
@@ -30,10 +30,10 @@ pub(crate) fn filter<'b, K: Data, V: Data>(
     })
 }
 
-pub(crate) fn map<'b, K: Data, V: Data, K2: Data, V2: Data>(
-    stream: KStream<'b, K, V>,
+pub(crate) fn map<K: Data, V: Data, K2: Data, V2: Data>(
+    stream: KStream<'_, K, V>,
     f: impl Fn(K, V) -> Result<(K2, V2), ProcessError> + Send + Sync + 'static,
-) -> KStream<'b, K2, V2> {
+) -> KStream<'_, K2, V2> {
     let mapped = transform(stream, "map", move |record: Record<K, V>, outlet, core| {
         let (key, value) = f(record.key, record.value)?;
         outlet.forward(Record { key, value, timestamp: record.timestamp, headers: record.headers }, core)
@@ -41,20 +41,20 @@ pub(crate) fn map<'b, K: Data, V: Data, K2: Data, V2: Data>(
     KStream { key_changed: true, ..mapped }
 }
 
-pub(crate) fn map_values<'b, K: Data, V: Data, V2: Data>(
-    stream: KStream<'b, K, V>,
+pub(crate) fn map_values<K: Data, V: Data, V2: Data>(
+    stream: KStream<'_, K, V>,
     f: impl Fn(&K, V) -> Result<V2, ProcessError> + Send + Sync + 'static,
-) -> KStream<'b, K, V2> {
+) -> KStream<'_, K, V2> {
     transform(stream, "map_values", move |record: Record<K, V>, outlet, core| {
         let value = f(&record.key, record.value)?;
         outlet.forward(Record { key: record.key, value, timestamp: record.timestamp, headers: record.headers }, core)
     })
 }
 
-pub(crate) fn flat_map<'b, K: Data, V: Data, K2: Data, V2: Data, I: IntoIterator<Item = (K2, V2)>>(
-    stream: KStream<'b, K, V>,
+pub(crate) fn flat_map<K: Data, V: Data, K2: Data, V2: Data, I: IntoIterator<Item = (K2, V2)>>(
+    stream: KStream<'_, K, V>,
     f: impl Fn(K, V) -> I + Send + Sync + 'static,
-) -> KStream<'b, K2, V2> {
+) -> KStream<'_, K2, V2> {
     let mapped = transform(stream, "flat_map", move |record: Record<K, V>, outlet, core| {
         let (timestamp, headers) = (record.timestamp, record.headers);
         forward_all(f(record.key, record.value), outlet, core, |(key, value)| Record {
@@ -67,10 +67,10 @@ pub(crate) fn flat_map<'b, K: Data, V: Data, K2: Data, V2: Data, I: IntoIterator
     KStream { key_changed: true, ..mapped }
 }
 
-pub(crate) fn flat_map_values<'b, K: Data, V: Data, V2: Data, I: IntoIterator<Item = V2>>(
-    stream: KStream<'b, K, V>,
+pub(crate) fn flat_map_values<K: Data, V: Data, V2: Data, I: IntoIterator<Item = V2>>(
+    stream: KStream<'_, K, V>,
     f: impl Fn(&K, V) -> I + Send + Sync + 'static,
-) -> KStream<'b, K, V2> {
+) -> KStream<'_, K, V2> {
     transform(stream, "flat_map_values", move |record: Record<K, V>, outlet, core| {
         let (key, timestamp, headers) = (record.key, record.timestamp, record.headers);
         forward_all(f(&key, record.value), outlet, core, |value| Record {
@@ -99,10 +99,10 @@ fn forward_all<T, K2: Data, V2: Data>(
     Ok(())
 }
 
-pub(crate) fn select_key<'b, K: Data, V: Data, K2: Data>(
-    stream: KStream<'b, K, V>,
+pub(crate) fn select_key<K: Data, V: Data, K2: Data>(
+    stream: KStream<'_, K, V>,
     f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
-) -> KStream<'b, K2, V> {
+) -> KStream<'_, K2, V> {
     let keyed = transform(stream, "select_key", move |record: Record<K, V>, outlet, core| {
         let key = f(&record.key, &record.value);
         outlet.forward(Record { key, value: record.value, timestamp: record.timestamp, headers: record.headers }, core)
@@ -110,10 +110,10 @@ pub(crate) fn select_key<'b, K: Data, V: Data, K2: Data>(
     KStream { key_changed: true, ..keyed }
 }
 
-pub(crate) fn peek<'b, K: Data, V: Data>(
-    stream: KStream<'b, K, V>,
+pub(crate) fn peek<K: Data, V: Data>(
+    stream: KStream<'_, K, V>,
     look: impl Fn(&K, &V) + Send + Sync + 'static,
-) -> KStream<'b, K, V> {
+) -> KStream<'_, K, V> {
     transform(stream, "peek", move |record: Record<K, V>, outlet, core| {
         look(&record.key, &record.value);
         outlet.forward(record, core)
@@ -121,21 +121,20 @@ pub(crate) fn peek<'b, K: Data, V: Data>(
 }
 
 pub(crate) fn present<K: Data, V: Data>(stream: KStream<'_, K, Option<V>>) -> KStream<'_, K, V> {
-    transform(stream, "present", |record: Record<K, Option<V>>, outlet, core| match record.value {
-        Some(value) => {
+    transform(stream, "present", |record: Record<K, Option<V>>, outlet, core| {
+        if let Some(value) = record.value {
             outlet.forward(Record { key: record.key, value, timestamp: record.timestamp, headers: record.headers }, core)
-        }
-        None => {
+        } else {
             core.ruling.end_branch(NULL_VALUE);
             Ok(())
         }
     })
 }
 
-pub(crate) fn with_timestamp<'b, K: Data, V: Data>(
-    stream: KStream<'b, K, V>,
+pub(crate) fn with_timestamp<K: Data, V: Data>(
+    stream: KStream<'_, K, V>,
     f: impl Fn(&K, &V) -> Result<Timestamp, ProcessError> + Send + Sync + 'static,
-) -> KStream<'b, K, V> {
+) -> KStream<'_, K, V> {
     transform(stream, "with_timestamp", move |record: Record<K, V>, outlet, core| {
         let timestamp = f(&record.key, &record.value)?;
         if timestamp < Timestamp::from_millis(0) {

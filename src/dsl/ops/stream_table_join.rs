@@ -26,12 +26,11 @@ impl<K: Data, V: Data, V2: Data, O: Data> Forward<K, V> for StreamTableJoin<K, V
     fn forward(&mut self, record: Record<K, V>, core: &mut TaskCore) -> Result<(), ProcessError> {
         let Record { key, value, timestamp, headers } = record;
         let row = self.table.get(&key, core)?;
-        match (self.pair)(&key, value, row.as_ref().map(|(row, _)| row)) {
-            Some(value) => self.outlet.forward(Record { key, value, timestamp, headers }, core),
-            None => {
-                core.ruling.end_branch("no_match");
-                Ok(())
-            }
+        if let Some(value) = (self.pair)(&key, value, row.as_ref().map(|(row, _)| row)) {
+            self.outlet.forward(Record { key, value, timestamp, headers }, core)
+        } else {
+            core.ruling.end_branch("no_match");
+            Ok(())
         }
     }
 }

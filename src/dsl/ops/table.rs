@@ -5,9 +5,9 @@
 use bytes::BufMut;
 use highwater_state::StoreId;
 
-use super::pending::Pending;
+use super::pending::{Held, Pending};
 use super::placing::Placing;
-use super::stored::Header;
+use super::stored::{Header, Last};
 use super::throttle::{Keeps, MOST_AT_ONCE, Throttle, Until};
 use crate::dsl::change::Change;
 use crate::dsl::emit::Emit;
@@ -28,6 +28,8 @@ pub(crate) struct Table<P: Placing, K: Data, V> {
     pub(crate) policy: Policy,
     sends_old: bool,
     skips: Skips,
+    /// Whether a join looks into it, and so may have seen what was not told: every change is told, whatever it comes to.
+    tells_all: bool,
     /// What lay in the store before the change at hand; its capacity is reused.
     before: Vec<u8>,
     outlet: Outlet<P::Key<K>, Change<V>>,
@@ -123,6 +125,7 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
             policy: policy(spec.options.emit, &spec.options.name, keeps(sends_old, spec.skips == Skips::EqualRows), task),
             sends_old,
             skips: spec.skips,
+            tells_all: task.is_looked_into(node),
             before: Vec::new(),
             outlet: task.outlet(node),
         }
@@ -199,7 +202,7 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
                 }
                 P::put(state, self.store, &scratch.key, place, &scratch.value)?;
             }
-            None if header.emitted => {
+            None if header.due.is_some() && (header.emitted || self.tells_all) => {
                 scratch.value.put_slice(live.unwrap_or_default());
                 P::put(state, self.store, &scratch.key, place, &scratch.value)?;
             }
@@ -223,7 +226,7 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
             Policy::Update => {
                 let old = before.live().filter(|_| self.sends_old || new.is_none());
                 let old = old.map(|(_, payload)| self.value.decode(payload)).transpose()?;
-                let record = Record::new(self.placing.key(key.clone(), place), Change { old, new }, header.timestamp);
+                let record = Record::new(self.placing.key(key.clone(), place), Change::new(old, new), header.timestamp);
                 self.outlet.forward(record, core)?;
             }
             Policy::Commit(pending) => {
@@ -233,7 +236,8 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
             }
             Policy::AtMostEvery(throttle) => {
                 let waits_already = before.parsed.is_some_and(|(before, _)| before.due == header.due);
-                if let Some(due) = header.due.filter(|_| !waits_already && (header.emitted || !header.deleted)) {
+                let is_in_store = !header.deleted || header.emitted || self.tells_all;
+                if let Some(due) = header.due.filter(|_| is_in_store && !waits_already) {
                     throttle.enqueue(due, [&scratch.key, P::tail(place).as_ref()]);
                 }
             }
@@ -269,11 +273,12 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
                 self.before.extend_from_slice(&entry);
             }
             let now = (!self.before.is_empty()).then_some(&*self.before);
-            let Some((change, timestamp)) =
-                difference(before, now, &*self.value, self.sends_old, self.skips == Skips::EqualRows)?
-            else {
-                return Ok(());
+            let told = difference(before, now, &*self.value, self.sends_old, self.skips == Skips::EqualRows)?;
+            let told = match told {
+                None if self.tells_all => Some(unchanged(now, &*self.value, self.sends_old)?),
+                told => told,
             };
+            let Some((change, timestamp)) = told else { return Ok(()) };
             let key = self.placing.key(self.key.decode(key)?, place);
             let timestamp = deleted_at.filter(|_| change.new.is_none()).unwrap_or(timestamp);
             self.outlet.forward(Record::new(key, change, timestamp), core)
@@ -331,14 +336,12 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
         if !header.deleted && self.skips == Skips::EqualRows && header.last.is(payload) {
             return Ok(());
         }
-        let value = self.value.decode(payload)?;
-        let change = match (header.deleted, header.last) {
-            (true, _) => Change { old: Some(value), new: None },
-            (false, super::stored::Last::Value(last)) if self.sends_old => {
-                Change { old: Some(self.value.decode(last)?), new: Some(value) }
-            }
-            (false, _) => Change { old: None, new: Some(value) },
-        };
+        // What was told last is what a change takes back; a row that is deleted may have changed unseen since.
+        let last = if let Last::Value(last) = header.last { Some(last).filter(|_| self.sends_old) } else { None };
+        let old = last.or(if header.deleted && header.emitted { Some(payload) } else { None });
+        let old = old.map(|old| self.value.decode(old)).transpose()?;
+        let new = if header.deleted { None } else { Some(self.value.decode(payload)?) };
+        let change = if header.deleted && !header.emitted { Change::void() } else { Change::new(old, new) };
         let key = self.placing.key(self.key.decode(key)?, place);
         self.outlet.forward(Record::new(key, change, header.timestamp), core)
     }
@@ -353,9 +356,8 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
     ) -> Result<(), ProcessError> {
         let (header, payload) = Header::read(entry)?;
         match &mut self.policy {
-            Policy::Update | Policy::Close => Ok(()),
             Policy::Commit(pending) => {
-                let Some(before) = pending.take([key, P::tail(place).as_ref()]) else { return Ok(()) };
+                let Some(Held(before)) = pending.take([key, P::tail(place).as_ref()]) else { return Ok(()) };
                 let change = difference(before, Some(entry), &*self.value, self.sends_old, self.skips == Skips::EqualRows)?;
                 let Some((change, timestamp)) = change else { return Ok(()) };
                 let key = self.placing.key(self.key.decode(key)?, place);
@@ -364,7 +366,7 @@ impl<P: Placing, K: Data, V: Data> Table<P, K, V> {
             Policy::AtMostEvery(throttle) if throttle.is_waiting(&header, &core.times) => {
                 self.emit_entry(key, place, header, payload, core)
             }
-            Policy::AtMostEvery(_) => Ok(()),
+            Policy::AtMostEvery(_) | Policy::Update | Policy::Close => Ok(()),
         }
     }
 
@@ -419,5 +421,14 @@ pub(crate) fn difference<V>(
     let decode = |(_, payload): (Header<'_>, &[u8])| serde.decode(payload);
     let timestamp = now.or(before).map_or(Timestamp::MIN, |(header, _)| header.timestamp);
     let old = before.filter(|_| sends_old || now.is_none()).map(decode).transpose()?;
-    Ok(Some((Change { old, new: now.map(decode).transpose()? }, timestamp)))
+    Ok(Some((Change::new(old, now.map(decode).transpose()?), timestamp)))
+}
+
+/// An entry that is what it was, for those who may have seen it otherwise in between.
+fn unchanged<V>(now: Option<&[u8]>, serde: &dyn Serde<V>, sends_old: bool) -> Result<(Change<V>, Timestamp), ProcessError> {
+    let Some((header, payload)) = now.map(Header::read).transpose()? else {
+        return Ok((Change::void(), Timestamp::MIN));
+    };
+    let old = if sends_old { Some(serde.decode(payload)?) } else { None };
+    Ok((Change::new(old, Some(serde.decode(payload)?)), header.timestamp))
 }

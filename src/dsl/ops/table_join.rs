@@ -64,6 +64,8 @@ pub(crate) fn join<'b, K: Data, V: Data, V2: Data, O: Data>(
         builder.refuse(format!("`{}` joins a table of windows, which cannot be looked into", table.options.name));
         return keep_all(builder, table, Vec::new());
     };
+    builder.look_into(left.changes.node);
+    builder.look_into(right.changes.node);
     table.looks_into = left_stores.into_iter().chain(right_stores).collect();
     let parents = vec![(left.changes.node, side(right_view, join)), (right.changes.node, side(left_view, swapped))];
     keep_all(builder, table, parents)

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::transform::transform;
 use crate::dsl::builder::NodeSpec;
 use crate::dsl::change::Change;
 use crate::dsl::ktable::KTable;
@@ -14,22 +13,47 @@ use crate::task::TaskCore;
 use crate::task::edge::{Forward, Outlet};
 use crate::topology::{OldValues, Role};
 
-/// A row that no longer passes is deleted; one that never passed is nothing.
-pub(crate) fn filter<'b, K: Data, V: Data>(
-    table: KTable<'b, K, V>,
-    keep: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
-) -> KTable<'b, K, V> {
-    let keep = Arc::new(keep);
-    table.builder().want_old(table.changes.node, OldValues::Always);
-    let passes = Arc::clone(&keep);
-    let view = transform(table.changes, "table_filter", move |record: Record<K, Change<V>>, outlet, core| {
-        let Record { key, value: Change { old, new }, timestamp, headers } = record;
-        let (old, new) = (old.filter(|old| passes(&key, old)), new.filter(|new| passes(&key, new)));
-        if old.is_none() && new.is_none() {
+struct Filter<F, K, V> {
+    keep: Arc<F>,
+    /// Whether a join must hear of every change, since it may have looked through between two.
+    tells_all: bool,
+    outlet: Outlet<K, Change<V>>,
+}
+
+impl<K: Data, V: Data, F: Fn(&K, &V) -> bool> Forward<K, Change<V>> for Filter<F, K, V> {
+    fn forward(&mut self, record: Record<K, Change<V>>, core: &mut TaskCore) -> Result<(), ProcessError> {
+        let Record { key, value: Change { old, new, .. }, timestamp, headers } = record;
+        let passes = |value: &V| (self.keep)(&key, value);
+        let mut change = Change::new(old.filter(passes), new.filter(passes));
+        // This table is always told old values, so what has none and is none never passed.
+        change.is_void = change.old.is_none() && change.new.is_none();
+        if change.is_void && !self.tells_all {
             core.ruling.end_branch("filter");
             return Ok(());
         }
-        outlet.forward(Record { key, value: Change { old, new }, timestamp, headers }, core)
+        self.outlet.forward(Record { key, value: change, timestamp, headers }, core)
+    }
+}
+
+/// A row that no longer passes is deleted; one that never passed is nothing.
+pub(crate) fn filter<K: Data, V: Data>(
+    table: KTable<'_, K, V>,
+    keep: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
+) -> KTable<'_, K, V> {
+    let keep = Arc::new(keep);
+    table.builder().want_old(table.changes.node, OldValues::Always);
+    let passes = Arc::clone(&keep);
+    let view = table.builder().add(NodeSpec {
+        name: None,
+        operator: "table_filter",
+        role: Role::Operator,
+        parents: vec![table.changes.node],
+        stores: Vec::new(),
+        instantiate: Arc::new(move |task, node| {
+            let (keep, tells_all) = (Arc::clone(&passes), task.is_looked_into(node));
+            task.operator::<K, Change<V>>(node, Filter { keep, tells_all, outlet: task.outlet(node) });
+            Ok(())
+        }),
     });
     look_through(table, KTable::of(view), Arc::new(move |key, value| Some(value).filter(|value| keep(key, value))))
 }
@@ -43,17 +67,17 @@ struct MapValues<F, K, V2> {
 
 impl<K: Data, V: Data, V2: Data, F: Fn(&K, &V) -> V2> Forward<K, Change<V>> for MapValues<F, K, V2> {
     fn forward(&mut self, record: Record<K, Change<V>>, core: &mut TaskCore) -> Result<(), ProcessError> {
-        let Record { key, value: Change { old, new }, timestamp, headers } = record;
+        let Record { key, value: Change { old, new, is_void }, timestamp, headers } = record;
         let old = old.filter(|_| self.maps_old).map(|old| (self.map)(&key, &old));
-        let change = Change { old, new: new.map(|new| (self.map)(&key, &new)) };
+        let change = Change { old, new: new.map(|new| (self.map)(&key, &new)), is_void };
         self.outlet.forward(Record { key, value: change, timestamp, headers }, core)
     }
 }
 
-pub(crate) fn map_values<'b, K: Data, V: Data, V2: Data>(
-    table: KTable<'b, K, V>,
+pub(crate) fn map_values<K: Data, V: Data, V2: Data>(
+    table: KTable<'_, K, V>,
     f: impl Fn(&K, &V) -> V2 + Send + Sync + 'static,
-) -> KTable<'b, K, V2> {
+) -> KTable<'_, K, V2> {
     let f = Arc::new(f);
     let map = Arc::clone(&f);
     let view = table.builder().add(NodeSpec {

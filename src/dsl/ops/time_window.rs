@@ -135,12 +135,12 @@ impl<K: Data, V: Data, A: Data> Lifecycle for WindowAggregate<K, V, A> {
     }
 }
 
-pub(crate) fn aggregate<'b, K: Data, V: Data, A: Data>(
-    stream: KStream<'b, K, V>,
+pub(crate) fn aggregate<K: Data, V: Data, A: Data>(
+    stream: KStream<'_, K, V>,
     windows: TimeWindows,
     options: Materialized<K, A>,
     aggregator: Aggregator<K, V, A>,
-) -> KTable<'b, Windowed<K>, A> {
+) -> KTable<'_, Windowed<K>, A> {
     let builder = stream.builder;
     if let Some(fault) = windows.fault() {
         builder.refuse(format!("store `{}`: {fault}", options.name));

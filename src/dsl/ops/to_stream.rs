@@ -10,6 +10,9 @@ use crate::serde::Data;
 pub(crate) fn to_stream<K: Data, V: Data>(table: KTable<'_, K, V>) -> KStream<'_, K, Option<V>> {
     transform(table.changes, "to_stream", |record: Record<K, Change<V>>, outlet, core| {
         let Record { key, value, timestamp, headers } = record;
+        if value.is_void {
+            return Ok(());
+        }
         outlet.forward(Record { key, value: value.new, timestamp, headers }, core)
     })
 }

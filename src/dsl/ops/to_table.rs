@@ -8,7 +8,7 @@ use crate::dsl::options::Repartitioned;
 use crate::record::Record;
 use crate::serde::{Data, NullableSerde};
 
-pub(crate) fn to_table<'b, K: Data, V: Data>(stream: KStream<'b, K, V>, options: Materialized<K, V>) -> KTable<'b, K, V> {
+pub(crate) fn to_table<K: Data, V: Data>(stream: KStream<'_, K, V>, options: Materialized<K, V>) -> KTable<'_, K, V> {
     let stream = if stream.key_changed {
         stream.repartition(Repartitioned::with(&options.name, options.key.clone(), options.value.clone()))
     } else {
@@ -20,10 +20,7 @@ pub(crate) fn to_table<'b, K: Data, V: Data>(stream: KStream<'b, K, V>, options:
     })
 }
 
-pub(crate) fn upsert_table<'b, K: Data, V: Data>(
-    stream: KStream<'b, K, Option<V>>,
-    options: Materialized<K, V>,
-) -> KTable<'b, K, V> {
+pub(crate) fn upsert_table<K: Data, V: Data>(stream: KStream<'_, K, Option<V>>, options: Materialized<K, V>) -> KTable<'_, K, V> {
     let stream = if stream.key_changed {
         let value = std::sync::Arc::new(NullableSerde(options.value.clone()));
         stream.repartition(Repartitioned::with(&options.name, options.key.clone(), value))

@@ -88,12 +88,7 @@ pub(crate) fn without(packed: &[u8], start_ms: i64, end_ms: i64, into: &mut Vec<
 }
 
 /// Writes the packed value with one session in the place of those that are `gone`, given as (start, end).
-pub(crate) fn replaced(
-    packed: &[u8],
-    gone: &[(i64, i64)],
-    session: Session<'_>,
-    into: &mut Vec<u8>,
-) -> Result<(), BadSessions> {
+pub(crate) fn replaced(packed: &[u8], gone: &[(i64, i64)], session: Session<'_>, into: &mut Vec<u8>) -> Result<(), BadSessions> {
     into.clear();
     into.push(VERSION);
     let bounds = (session.start_ms, session.end_ms);

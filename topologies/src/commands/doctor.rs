@@ -93,7 +93,8 @@ fn topic(planned: &Planned, settings: &BTreeMap<String, String>) -> Finding {
         Step::Fits => Ok("is as it should be".to_owned()),
         Step::Alter(differing) => {
             check_changes(&planned.name, settings)?;
-            let differing: Vec<String> = differing.iter().map(|(key, is, should)| format!("{key}={is}, should be {should}")).collect();
+            let differing: Vec<String> =
+                differing.iter().map(|(key, is, should)| format!("{key}={is}, should be {should}")).collect();
             Err(format!("{}: {MEND}", differing.join("; ")))
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use highwater::kafka::{CommittedOffset, OffsetSpec};
 use highwater::runtime::internal_topics;
 use highwater::time::{Clock as _, SystemClock};
-use highwater::{Timestamp, Topology, TopicPartition};
+use highwater::{Timestamp, TopicPartition, Topology};
 
 use super::cluster::Cluster;
 use super::output::Output;
@@ -140,7 +140,8 @@ fn await_no_members(cluster: &mut Cluster, config: &Config, group: &str, wait: b
 fn execute(cluster: &mut Cluster, plan: &Plan) -> Result<(), Failure> {
     let at = |partition: &TopicPartition, offset| (partition.clone(), CommittedOffset { offset, metadata: String::new() });
     // IMPORTANT: before the topics go. A topic of the same name will be made anew, and a position of the old one must not count there.
-    let internal: Vec<_> = plan.internal.iter().flat_map(|(_, partitions)| partitions).map(|partition| at(partition, 0)).collect();
+    let internal: Vec<_> =
+        plan.internal.iter().flat_map(|(_, partitions)| partitions).map(|partition| at(partition, 0)).collect();
     cluster.admin.alter_group_offsets(&plan.group, &internal, cluster.timeout)?;
     let names: Vec<&str> = plan.internal.iter().map(|(name, _)| &**name).collect();
     if !names.is_empty() {
@@ -149,7 +150,8 @@ fn execute(cluster: &mut Cluster, plan: &Plan) -> Result<(), Failure> {
     let inputs: Vec<_> = plan.inputs.iter().map(|(partition, offset)| at(partition, *offset)).collect();
     cluster.admin.alter_group_offsets(&plan.group, &inputs, cluster.timeout)?;
     for path in &plan.state {
-        highwater_state::TaskState::destroy(path).map_err(|error| Failure::failed(format!("state {}: {error}", path.display())))?;
+        highwater_state::TaskState::destroy(path)
+            .map_err(|error| Failure::failed(format!("state {}: {error}", path.display())))?;
     }
     tracing::info!(group = %plan.group, topics = names.len(), inputs = inputs.len(), states = plan.state.len(), "reset");
     Ok(())
@@ -161,7 +163,8 @@ mod tests {
 
     #[test]
     fn a_time_needs_an_offset() {
-        let args = |to: &str| ResetArgs { to_earliest: false, to_datetime: Some(to.to_owned()), topologies: Vec::new(), execute: false };
+        let args =
+            |to: &str| ResetArgs { to_earliest: false, to_datetime: Some(to.to_owned()), topologies: Vec::new(), execute: false };
         assert_eq!(target(&args("1970-01-01T00:00:01.5Z")).unwrap(), OffsetSpec::At(Timestamp::from_millis(1500)));
         assert_eq!(target(&args("2026-01-31")).unwrap_err().code, crate::exit::Code::Usage);
     }

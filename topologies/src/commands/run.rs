@@ -66,7 +66,9 @@ pub fn run(config: &Config, until_end: bool) -> Result<(), Failure> {
 /// What each part of the process may use of memory.
 fn limits(cluster: &mut Cluster, config: &Config, topologies: &[Topology]) -> Result<Limits, Failure> {
     let partitions = preflight::check(cluster, topologies)?;
-    let demand = topologies.iter().map(|topology| Demand::of(topology, config.threads, config.partitions, |name| partitions.get(name).copied()));
+    let demand = topologies
+        .iter()
+        .map(|topology| Demand::of(topology, config.threads, config.partitions, |name| partitions.get(name).copied()));
     let demand = demand.fold(Demand::default(), Demand::and);
     share_out(config.memory_budget_bytes, &demand).map_err(|error| Failure::from(error).context("setting `memory_budget_bytes`"))
 }

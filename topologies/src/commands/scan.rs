@@ -57,7 +57,8 @@ impl Scan {
                 return Ok(false);
             }
         }
-        let positions = self.batch.records.iter().map(|record| (record.slot, record.offset + 1)).chain(self.batch.ends.iter().copied());
+        let positions =
+            self.batch.records.iter().map(|record| (record.slot, record.offset + 1)).chain(self.batch.ends.iter().copied());
         for (slot, position) in positions {
             if self.ends.get(&slot).is_some_and(|end| position >= *end) {
                 self.ends.remove(&slot);
@@ -114,7 +115,9 @@ impl Scan {
 /// All partitions of a topic.
 pub(super) fn partitions_of(cluster: &mut Cluster, topic: &str) -> Result<Option<Vec<TopicPartition>>, Failure> {
     let described = cluster.admin.describe_topics(&[topic], cluster.timeout)?;
-    Ok(described.into_iter().flatten().next().map(|topic| {
-        (0..topic.partitions).map(|partition| TopicPartition::new(topic.name.clone(), partition)).collect()
-    }))
+    Ok(described
+        .into_iter()
+        .flatten()
+        .next()
+        .map(|topic| (0..topic.partitions).map(|partition| TopicPartition::new(topic.name.clone(), partition)).collect()))
 }

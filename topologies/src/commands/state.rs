@@ -25,7 +25,11 @@ pub fn inspect(config: &Config, task: Option<&str>) -> Result<(), Failure> {
         && chosen.is_empty()
     {
         let known: Vec<&str> = tasks.iter().map(|dir| &*dir.task).collect();
-        return Err(Failure::failed(format!("there is no state of task `{task}` in {}; there is of: {}", config.state_dir.display(), known.join(", "))));
+        return Err(Failure::failed(format!(
+            "there is no state of task `{task}` in {}; there is of: {}",
+            config.state_dir.display(),
+            known.join(", ")
+        )));
     }
     let mut output = Output::open();
     if chosen.is_empty() {
@@ -42,7 +46,9 @@ pub fn inspect(config: &Config, task: Option<&str>) -> Result<(), Failure> {
 }
 
 fn describe(output: &mut Output, dir: &TaskDir, inspection: &Inspection, now_ms: i64) -> Result<(), Failure> {
-    let age = inspection.stamp_ms.map_or_else(|| "never stamped".to_owned(), |stamp| format!("stamped {} s ago", (now_ms - stamp) / 1000));
+    let age = inspection
+        .stamp_ms
+        .map_or_else(|| "never stamped".to_owned(), |stamp| format!("stamped {} s ago", (now_ms - stamp) / 1000));
     let format = inspection.format.map_or_else(|| "none".to_owned(), |format| format.to_string());
     output.line(format_args!(
         "{}  {}  format={format}  {age}  disk_bytes={}  pinned_bytes={}",

@@ -23,8 +23,9 @@ use line::Line;
 pub fn run(config: &Config, args: &TailArgs) -> Result<(), Failure> {
     let mut cluster = Cluster::connect(config)?;
     let topic = &args.topic;
-    let partitions = partitions_of(&mut cluster, topic)?
-        .ok_or_else(|| Failure::config(format!("topic `{topic}` does not exist; check its name, and that this is the right cluster")))?;
+    let partitions = partitions_of(&mut cluster, topic)?.ok_or_else(|| {
+        Failure::config(format!("topic `{topic}` does not exist; check its name, and that this is the right cluster"))
+    })?;
     let spec = if args.from_beginning { OffsetSpec::Earliest } else { OffsetSpec::Latest(Isolation::ReadUncommitted) };
     let offsets = cluster.admin.list_offsets(&partitions, spec, cluster.timeout)?;
     let starts: Vec<_> = partitions.into_iter().zip(offsets).collect();

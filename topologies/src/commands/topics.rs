@@ -50,7 +50,9 @@ fn lines(topic: &Planned) -> Vec<String> {
         Step::Create(new) => vec![format!("create   {name}  partitions={}{}", new.partitions, settings(new))],
         Step::Fits if topic.partitions.is_none() => vec![format!("ok       {name}")],
         Step::Fits => Vec::new(),
-        Step::Alter(settings) => settings.iter().map(|(key, is, should)| format!("differs  {name}  {key}={is}, should be {should}")).collect(),
+        Step::Alter(settings) => {
+            settings.iter().map(|(key, is, should)| format!("differs  {name}  {key}={is}, should be {should}")).collect()
+        }
     };
     if let Some((is, should)) = topic.partitions {
         lines.push(format!(

@@ -28,7 +28,8 @@ pub struct Sources {
 impl Sources {
     /// The process's environment, and the default file in its directory.
     pub fn of_process(file: Option<PathBuf>, flags: Vec<(String, String, String)>) -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let text =
+            |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
         Self {
             file,
             default_file: Some(PathBuf::from(super::DEFAULT_FILE)),
@@ -85,7 +86,11 @@ fn read_file(path: &std::path::Path, entries: &mut Entries) -> Result<(), Proble
     for dict in data.values() {
         flatten(dict, "", &mut |key, value| match scalar(value) {
             Some(text) => drop(entries.insert(key, Entry { text, source: source.clone(), is_variable: false })),
-            None => problems.push(Problem { key, source: source.clone(), what: "must be a text, a number or a list of texts".to_owned() }),
+            None => problems.push(Problem {
+                key,
+                source: source.clone(),
+                what: "must be a text, a number or a list of texts".to_owned(),
+            }),
         });
     }
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }

@@ -71,11 +71,19 @@ fn the_contracts_names_are_understood() {
 #[test]
 fn a_mistake_is_told_with_key_source_and_mend() {
     let cases: &[(&[(&str, &str)], &str, &[&str])] = &[
-        (&[("SHOPPULSE__TREADS", "4")], "", &["`treads`", "environment variable `SHOPPULSE__TREADS`", "did you mean `SHOPPULSE__THREADS`?"]),
+        (
+            &[("SHOPPULSE__TREADS", "4")],
+            "",
+            &["`treads`", "environment variable `SHOPPULSE__TREADS`", "did you mean `SHOPPULSE__THREADS`?"],
+        ),
         (&[("SHOPPULSE__BOOTSTRAP_SERVERS", "a:1")], "", &["did you mean `SHOPPULSE__KAFKA__BOOTSTRAP_SERVERS`?"]),
         (&[("SHOPPULSE__KAFKA__THREADS", "1")], "", &["`kafka.threads`", "did you mean `SHOPPULSE__THREADS`?"]),
         (&[("SHOPPULSE__XYZZY", "1")], "", &["there is no such setting", "docs/guide/settings.md"]),
-        (&[], "comit_interval_ms = 5", &["`comit_interval_ms`", "file `", "shoppulse.toml`", "did you mean `commit_interval_ms`?"]),
+        (
+            &[],
+            "comit_interval_ms = 5",
+            &["`comit_interval_ms`", "file `", "shoppulse.toml`", "did you mean `commit_interval_ms`?"],
+        ),
         (&[("SHOPPULSE__THREADS", "many")], "", &["`threads`", "\"many\" is wrong", "a whole number from 1 to 256"]),
         (&[("SHOPPULSE__THREADS", "0")], "", &["a whole number from 1 to 256"]),
         (&[], "threads = 1.5", &["`threads`", "\"1.5\" is wrong"]),
@@ -85,7 +93,11 @@ fn a_mistake_is_told_with_key_source_and_mend() {
         (&[("SHOPPULSE__KAFKA__BOOTSTRAP_SERVERS", "localhost")], "", &["`host:port`"]),
         (&[("SHOPPULSE__SCHEMA_REGISTRY__URL", "registry:8081")], "", &["begins with `http://`"]),
         (&[("SHOPPULSE__APPLICATION_ID", "a b")], "", &["letters, digits"]),
-        (&[("SHOPPULSE__SCHEMA_REGISTRY__PASSWORD_FILE", "/nonexistent/x")], "", &["`schema_registry.password_file`", "cannot be read"]),
+        (
+            &[("SHOPPULSE__SCHEMA_REGISTRY__PASSWORD_FILE", "/nonexistent/x")],
+            "",
+            &["`schema_registry.password_file`", "cannot be read"],
+        ),
         (&[], "threads 4", &["is not TOML"]),
     ];
     for (environment, file, expected) in cases {

@@ -81,9 +81,12 @@ impl IntoOption for String {
 
 /// The setting that an entry sets and its value, or what is wrong.
 fn check(name: &str, entry: &Entry) -> Result<(String, String), String> {
-    let secret = name.strip_suffix(FILE).filter(|base| base.starts_with(PROPERTIES) || find(base).is_some_and(|key| key.kind == Kind::Secret));
+    let secret = name
+        .strip_suffix(FILE)
+        .filter(|base| base.starts_with(PROPERTIES) || find(base).is_some_and(|key| key.kind == Kind::Secret));
     if let Some(base) = secret {
-        let content = super::read_file(Path::new(&entry.text)).map_err(|error| format!("file `{}` cannot be read: {error}", entry.text))?;
+        let content =
+            super::read_file(Path::new(&entry.text)).map_err(|error| format!("file `{}` cannot be read: {error}", entry.text))?;
         return Ok((base.to_owned(), content.trim_end_matches(['\r', '\n']).to_owned()));
     }
     if name.strip_prefix(PROPERTIES).is_some_and(|property| !property.is_empty() && property != "*") {
@@ -120,9 +123,12 @@ fn tail_alike(key: &str, name: &str) -> f64 {
 fn fits(kind: Kind, text: &str) -> bool {
     let text = text.trim();
     let is_address = |text: &str| {
-        text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && !host.contains([' ', '/']) && port.parse::<u16>().is_ok())
+        text.rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && !host.contains([' ', '/']) && port.parse::<u16>().is_ok())
     };
-    let is_name = |text: &str| !text.is_empty() && text.len() <= 100 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    let is_name = |text: &str| {
+        !text.is_empty() && text.len() <= 100 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
     match kind {
         Kind::Text => !text.is_empty(),
         Kind::Secret => true,

@@ -45,7 +45,7 @@ pub struct Board {
 impl Board {
     /// A board for these topologies.
     pub fn new(topologies: &[Topology], settings: &Settings, began: Timestamp) -> Self {
-        let described: Vec<serde_json::Value> = topologies.iter().map(describe).collect();
+        let described: Vec<_> = topologies.iter().map(Topology::description).collect();
         let nothing = |topology: &Topology| {
             let application = settings.application(topology).to_string();
             let status = ApplicationStatus { application: application.clone(), ..ApplicationStatus::default() };
@@ -123,9 +123,7 @@ impl Board {
                     TaskPhase::Restoring { remaining } => ("restoring", Some(remaining)),
                     TaskPhase::Running => ("running", None),
                 };
-                let input = |(topic, position, end): &(String, i64, Option<i64>)| {
-                    json!({"topic": topic, "partition": task.partition, "position": position, "end": end})
-                };
+                let input = |(topic, position, end): &(String, i64, Option<i64>)| json!({"topic": topic, "partition": task.partition, "position": position, "end": end});
                 tasks.push(json!({
                     "application": name,
                     "task": task.to_string(),
@@ -140,16 +138,6 @@ impl Board {
         }
         json!(tasks).to_string()
     }
-}
-
-fn describe(topology: &Topology) -> serde_json::Value {
-    let names = |names: Vec<std::sync::Arc<str>>| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-    json!({
-        "name": topology.name(),
-        "reads": names(topology.reads()),
-        "writes": names(topology.writes()),
-        "subtopologies": topology.subtopologies().collect::<Vec<_>>(),
-    })
 }
 
 #[cfg(test)]
@@ -195,7 +183,13 @@ mod tests {
         assert_eq!(board.ready(), Health::Bad(vec!["0 of 1 threads of app-t have joined their group".to_owned()]));
         let mut joined = status(&[], 0);
         joined.threads_joined.insert(0);
-        let task = |phase| TaskStatus { phase, thread: 0, stream_time: None, inputs: vec![("in".to_owned(), 3, Some(9))], waits_for: None };
+        let task = |phase| TaskStatus {
+            phase,
+            thread: 0,
+            stream_time: None,
+            inputs: vec![("in".to_owned(), 3, Some(9))],
+            waits_for: None,
+        };
         let id = TaskId { subtopology: "t.in".into(), partition: 2 };
         joined.tasks.insert(id.clone(), task(TaskPhase::Restoring { remaining: 7 }));
         board.publish(vec![joined.clone()], BEGAN);

@@ -24,9 +24,16 @@ pub fn build(schemas: &Schemas) -> Result<Topology, Error> {
     let changes = builder.stream(raw(CDC_CUSTOMERS).subtopology("customer-rows")).process("history", Histories(histories));
     changes
         .flat_map(|_, change| if let RowChange::Current(row) = change { Some(current(row)) } else { None })
-        .upsert_rows(Materialized::with("customer-rows", schemas.shared::<CustomerKey>()?, schemas.shared::<CustomerRow>()?), emit)
+        .upsert_rows(
+            Materialized::with("customer-rows", schemas.shared::<CustomerKey>()?, schemas.shared::<CustomerRow>()?),
+            emit,
+        )
         .to(curated::<CustomerRow>(schemas, CUSTOMERS)?);
-    let versions = Materialized::with("customer-version-rows", schemas.shared::<CustomerVersionKey>()?, schemas.shared::<CustomerVersion>()?);
+    let versions = Materialized::with(
+        "customer-version-rows",
+        schemas.shared::<CustomerVersionKey>()?,
+        schemas.shared::<CustomerVersion>()?,
+    );
     changes
         .flat_map(|_, change| if let RowChange::Version(row) = change { Some(version(row)) } else { None })
         .upsert_rows(versions, emit)
@@ -55,7 +62,11 @@ impl Processor<Option<Bytes>, Option<Bytes>> for HistoriesOfTask {
     type KeyOut = i64;
     type ValueOut = RowChange;
 
-    fn process(&mut self, record: Record<Option<Bytes>, Option<Bytes>>, cx: &mut Context<'_, i64, RowChange>) -> Result<(), ProcessError> {
+    fn process(
+        &mut self,
+        record: Record<Option<Bytes>, Option<Bytes>>,
+        cx: &mut Context<'_, i64, RowChange>,
+    ) -> Result<(), ProcessError> {
         let message = cdc::read::<cdc::CustomerRow>(record.key.as_deref(), record.value.as_deref())?;
         let change = match message.into_change() {
             Ok(change) => change,
@@ -97,7 +108,8 @@ fn current(row: CustomerColumns) -> (CustomerKey, Option<CustomerRow>) {
 }
 
 fn version(row: CustomerVersionColumns) -> (CustomerVersionKey, Option<CustomerVersion>) {
-    let key = CustomerVersionKey { shop_id: row.shop_id.clone(), customer_id: row.customer_id.clone(), valid_from: row.valid_from };
+    let key =
+        CustomerVersionKey { shop_id: row.shop_id.clone(), customer_id: row.customer_id.clone(), valid_from: row.valid_from };
     let value = (!row.is_deleted).then(|| CustomerVersion {
         shop_id: row.shop_id,
         customer_id: row.customer_id,

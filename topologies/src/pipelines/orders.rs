@@ -26,8 +26,10 @@ use crate::verdict::Verdict;
 pub fn build(schemas: &Schemas) -> Result<Topology, Error> {
     let builder = builder("orders", schemas)?;
     let stores = Stores::declare(&builder);
-    let orders = builder.stream(raw(CDC_ORDERS).subtopology("order-rows")).process("order-changes", Rows(stores.orders, apply_order));
-    let items = builder.stream(raw(CDC_ORDER_ITEMS).subtopology("item-rows")).process("item-changes", Rows(stores.items, apply_item));
+    let orders =
+        builder.stream(raw(CDC_ORDERS).subtopology("order-rows")).process("order-changes", Rows(stores.orders, apply_order));
+    let items =
+        builder.stream(raw(CDC_ORDER_ITEMS).subtopology("item-rows")).process("item-changes", Rows(stores.items, apply_item));
     let lines = builder.stream(raw(RAW_PAYMENTS).subtopology("payment-lines")).process("payment-versions", Lines(stores.lines));
     let by_order = Repartitioned::with("by-order", Arc::new(StringSerde), StoredSerde::<ComponentUpdate>::shared());
     let rows = Materialized::with("order-fact-rows", schemas.shared::<OrderFactKey>()?, schemas.shared::<OrderFact>()?);

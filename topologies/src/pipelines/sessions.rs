@@ -33,7 +33,8 @@ pub fn build(schemas: &Schemas) -> Result<Topology, Error> {
     let events = Consumed::with(CLEAN_EVENTS, Arc::new(StringSerde), visits.clone())
         .timestamp(|_, visit, _| Timestamp::from_millis(visit.occurred_ms))
         .subtopology("visitors");
-    let store = Materialized::with("sessions", Arc::new(StringSerde), Arc::new(SessionSerde)).emit(Emit::AtMostEvery(schemas.emit_every()));
+    let store = Materialized::with("sessions", Arc::new(StringSerde), Arc::new(SessionSerde))
+        .emit(Emit::AtMostEvery(schemas.emit_every()));
     builder
         .stream(events)
         .group_with(Grouped::with(Arc::new(StringSerde), visits))

@@ -11,7 +11,8 @@ use crate::topics::check_changes;
 
 /// Partition counts of all external topics that the topologies read or write.
 pub(super) fn check(cluster: &mut Cluster, topologies: &[Topology]) -> Result<BTreeMap<String, i32>, Failure> {
-    let mut names: Vec<_> = topologies.iter().flat_map(|topology| topology.reads().into_iter().chain(topology.writes())).collect();
+    let mut names: Vec<_> =
+        topologies.iter().flat_map(|topology| topology.reads().into_iter().chain(topology.writes())).collect();
     names.sort();
     names.dedup();
     let names: Vec<&str> = names.iter().map(|name| &**name).collect();

@@ -58,7 +58,8 @@ impl Serialize for AsJson<'_> {
                 map.end()
             }
             AvroValue::Map(entries) => {
-                let sorted: std::collections::BTreeMap<_, _> = entries.iter().map(|(name, value)| (name, AsJson(value))).collect();
+                let sorted: std::collections::BTreeMap<_, _> =
+                    entries.iter().map(|(name, value)| (name, AsJson(value))).collect();
                 serializer.collect_map(sorted)
             }
             AvroValue::Decimal(decimal) => {
