@@ -136,8 +136,9 @@ impl From<KafkaError> for Error {
             KafkaErrorKind::Retriable | KafkaErrorKind::Timeout => ErrorKind::Unavailable,
             KafkaErrorKind::Abortable | KafkaErrorKind::Fatal | KafkaErrorKind::RecordRefused => ErrorKind::Transaction,
             KafkaErrorKind::Fenced => ErrorKind::Migrated,
-            KafkaErrorKind::UnknownTopic | KafkaErrorKind::Denied | KafkaErrorKind::Config => ErrorKind::Config,
-            KafkaErrorKind::OffsetOutOfRange => ErrorKind::Config,
+            KafkaErrorKind::UnknownTopic | KafkaErrorKind::Denied | KafkaErrorKind::Config | KafkaErrorKind::OffsetOutOfRange => {
+                ErrorKind::Config
+            }
         };
         Self::new(kind, error.message.clone()).caused_by(error)
     }

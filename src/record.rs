@@ -59,9 +59,12 @@ pub struct Header {
     pub value: Option<Bytes>,
 }
 
+/// Grows while a record is made, and is shared from then on.
+type SharedHeaders = Arc<Vec<Header>>;
+
 /// A record's headers, in order. Empty headers cost nothing, and clones share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(Option<Arc<Vec<Header>>>);
+pub struct Headers(Option<SharedHeaders>);
 
 impl Headers {
     /// No headers.

@@ -91,7 +91,7 @@ impl TopologyTestDriver {
     fn start(&mut self, mut state: impl FnMut(&[highwater_state::StoreSpec]) -> TaskState) {
         for part in &self.topology.0.subtopologies {
             for partition in 0..self.partitions {
-                let id = self.topology.task_id(part, partition);
+                let id = part.task_id(partition);
                 let state = state(&store_specs(&self.topology.0, part));
                 let task =
                     Task::new(&self.topology, id.clone(), state, &self.settings).expect("the topology can be instantiated");

@@ -145,6 +145,11 @@ pub(crate) struct SubTopology {
 }
 
 impl SubTopology {
+    /// The identity of its task at a partition.
+    pub(crate) fn task_id(&self, partition: i32) -> TaskId {
+        TaskId { subtopology: Arc::clone(&self.name), partition }
+    }
+
     /// The name of the store that holds what is about the task itself.
     pub(crate) fn meta_store(&self) -> String {
         let part = self.name.split_once('.').map_or(&*self.name, |(_, part)| part);
@@ -211,11 +216,6 @@ impl Topology {
 
     pub(crate) fn subtopology(&self, name: &str) -> Option<&SubTopology> {
         self.0.subtopologies.iter().find(|part| &*part.name == name)
-    }
-
-    /// The identity of the task of a sub-topology at a partition.
-    pub(crate) fn task_id(&self, part: &SubTopology, partition: i32) -> TaskId {
-        TaskId { subtopology: Arc::clone(&part.name), partition }
     }
 }
 

@@ -79,7 +79,7 @@ impl Default for MemorySettings {
     fn default() -> Self {
         Self {
             max_bytes: 1 << 30,
-            client_max_record_bytes: 1_000_000,
+            client_max_record_bytes: 2 << 20,
             cleaning_interval: Duration::from_mins(5),
             marker_delay: Duration::from_secs(5),
             brokers: 1,

@@ -11,7 +11,7 @@ pub fn partition_for_key(key: &[u8], partitions: i32) -> i32 {
     (murmur2(key) & 0x7fff_ffff) as i32 % partitions
 }
 
-/// MurmurHash2, 32 bits, with the seed that Kafka uses.
+/// `MurmurHash2`, 32 bits, with the seed that Kafka uses.
 pub fn murmur2(data: &[u8]) -> u32 {
     const SEED: u32 = 0x9747_b28c;
     const MULTIPLIER: u32 = 0x5bd1_e995;

@@ -127,7 +127,7 @@ impl Default for Limits {
             consumer_queue_bytes: 32 * MIB,
             producer_queue_bytes: 64 * MIB,
             poll_records: 4096,
-            record_bytes: 1_000_000,
+            record_bytes: 2_000_000,
         }
     }
 }

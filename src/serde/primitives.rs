@@ -94,7 +94,7 @@ integer_serde!(i64, u64);
 pub struct UnitSerde;
 
 impl Encode<()> for UnitSerde {
-    fn encode(&self, _: &(), _: &mut BytesMut) -> Result<(), SerdeError> {
+    fn encode(&self, (): &(), _: &mut BytesMut) -> Result<(), SerdeError> {
         Ok(())
     }
 }

@@ -119,7 +119,7 @@ fn a_second_producer_of_the_same_id_fences_the_first() {
 fn a_record_that_is_refused_harms_no_other() {
     let (topic, headers) = (topic("refused", 1), Headers::new());
     let mut producer = producer(Some(&unique("refused")));
-    let large = vec![7; 2_000_000];
+    let large = vec![7; 3_000_000];
     producer.begin().unwrap();
     send(&mut *producer, &topic, 0, "before");
     let base = Outgoing {

@@ -59,10 +59,10 @@ fn topology(unique: &str) -> Topology {
 }
 
 /// Starts, crashes and restarts an application while it works; what is committed at the end is exact.
-pub(crate) fn counts_are_exact_through_crashes_and_restarts(kafka: Arc<dyn Kafka>, unique: &str) {
+pub(crate) fn counts_are_exact_through_crashes_and_restarts(kafka: &Arc<dyn Kafka>, unique: &str) {
     let topology = topology(unique);
     create(&mut *kafka.admin().expect("an admin client"), &[&format!("{unique}-in"), &format!("{unique}-out")]);
-    produce(&*kafka, &format!("{unique}-in"));
+    produce(&**kafka, &format!("{unique}-in"));
     let state = tempfile::tempdir().expect("a temporary directory can be made");
     let settings = Settings {
         threads: 2,
@@ -71,16 +71,16 @@ pub(crate) fn counts_are_exact_through_crashes_and_restarts(kafka: Arc<dyn Kafka
         commit_interval: Duration::from_millis(20),
         ..Settings::new(format!("{unique}-app"), state.path())
     };
-    let mut end = UntilEnd::new(&*kafka, &[(&topology, &settings)]).expect("the inputs have ends");
+    let mut end = UntilEnd::new(&**kafka, &[(&topology, &settings)]).expect("the inputs have ends");
     for crash_after_commits in [1, 3, 6] {
-        let running = KafkaStreams::new(topology.clone(), settings.clone(), Arc::clone(&kafka)).start().expect("it starts");
+        let running = KafkaStreams::new(topology.clone(), settings.clone(), Arc::clone(kafka)).start().expect("it starts");
         wait(|| running.status().commits >= crash_after_commits || end.poll().expect("positions can be read") == Progress::Done);
         running.crash();
     }
-    let running = KafkaStreams::new(topology.clone(), settings.clone(), Arc::clone(&kafka)).start().expect("it starts");
+    let running = KafkaStreams::new(topology, settings, Arc::clone(kafka)).start().expect("it starts");
     wait(|| end.poll().expect("positions can be read") == Progress::Done);
     running.shutdown(TIMEOUT).expect("it leaves in order");
-    check(&read(&*kafka, &format!("{unique}-out")));
+    check(&read(&**kafka, &format!("{unique}-out")));
 }
 
 fn wait(mut until: impl FnMut() -> bool) {

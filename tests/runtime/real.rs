@@ -35,5 +35,5 @@ fn counts_are_exact_on_real_kafka_through_crashes_and_restarts() {
         .with_test_writer()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .try_init();
-    crate::counting::counts_are_exact_through_crashes_and_restarts(kafka(), "real");
+    crate::counting::counts_are_exact_through_crashes_and_restarts(&kafka(), "real");
 }

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
 use crate::config::{Config, Sources};
+use crate::demo::{self, DemoArgs};
 use crate::exit::{Code, Failure};
 use crate::logging;
 
@@ -34,6 +35,8 @@ struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show the whole pipeline on an embedded cluster, with a crash in the middle, and check the result
+    Demo(DemoArgs),
     /// Run topologies until asked to stop
     Run(RunArgs),
     /// Look at topologies, without a cluster
@@ -185,6 +188,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
     // Looking at topologies needs no settings, so wrong ones don't stop it. A doctor says what is wrong himself.
     match (cli.command, loaded) {
         (Command::Topology(command), _) => commands::topology::run(&command),
+        (Command::Demo(args), _) => demo::run(&args),
         (Command::Doctor, Err(problems)) => commands::doctor::misconfigured(&problems),
         (command, loaded) => {
             let config = loaded?;
@@ -196,6 +200,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
 
 fn with_config(command: Command, config: &Config) -> Result<(), Failure> {
     match command {
+        Command::Demo(args) => demo::run(&args),
         Command::Run(args) => commands::run::run(config, args.until_end),
         Command::Topology(command) => commands::topology::run(&command),
         Command::Topics(command) => commands::topics::run(config, &command),

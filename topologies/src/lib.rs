@@ -6,6 +6,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod customers;
+pub mod demo;
 pub mod events;
 pub mod exit;
 pub mod http;

@@ -11,7 +11,7 @@ use crate::topic_names as names;
 
 /// Late records and dead letters carry an input of up to 512 KiB and its story.
 const FAILED_MAX_BYTES: &str = "2097152";
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const DAY: Duration = Duration::from_hours(24);
 
 /// What keeps a topic's records within bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -133,9 +133,9 @@ fn step(runs: &mut [Run; 4], outputs: &mut BTreeMap<String, Vec<OutputRecord>>, 
         let run = &mut runs[index];
         run.driver.advance_wall_clock(Duration::from_secs(1));
         if last {
-            run.driver.drain()
+            run.driver.drain();
         } else {
-            run.driver.commit()
+            run.driver.commit();
         }
         for topic in [
             "clean.events",

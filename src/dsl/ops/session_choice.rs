@@ -111,7 +111,9 @@ mod tests {
         let bounds = choice.bounds(sessions, time);
         let mut absorbed: Vec<usize> = choice.absorbed().collect();
         absorbed.sort_unstable();
-        absorbed.into_iter().rev().for_each(|index| drop(sessions.swap_remove(index)));
+        for index in absorbed.into_iter().rev() {
+            sessions.swap_remove(index);
+        }
         sessions.push(bounds);
     }
 
@@ -123,7 +125,9 @@ mod tests {
         ) {
             let rule = Rule { gap_ms, max_length_ms };
             let mut sessions = Vec::new();
-            times.iter().for_each(|time| apply(rule, &mut sessions, *time));
+            for time in &times {
+                apply(rule, &mut sessions, *time);
+            }
             sessions.sort_unstable();
             prop_assert!(sessions.windows(2).all(|pair| pair[0].1 < pair[1].0));
             prop_assert!(sessions.iter().all(|(start, end)| end - start <= max_length_ms));
@@ -136,7 +140,9 @@ mod tests {
         ) {
             let rule = Rule { gap_ms, max_length_ms: i64::MAX };
             let mut sessions = Vec::new();
-            times.iter().for_each(|time| apply(rule, &mut sessions, *time));
+            for time in &times {
+                apply(rule, &mut sessions, *time);
+            }
             sessions.sort_unstable();
             let mut sorted = times;
             sorted.sort_unstable();

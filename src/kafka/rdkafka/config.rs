@@ -23,6 +23,8 @@ pub(super) struct Settings {
 /// Other names that the C client knows the fixed properties by.
 const ALIASES: [(&str, &str); 2] = [("metadata.broker.list", "bootstrap.servers"), ("request.required.acks", "acks")];
 
+/// The largest record that is sent: what dead-letter topics take. Other topics say themselves if they take less.
+const RECORD_MAX_BYTES: usize = 2 << 20;
 const KIB: usize = 1024;
 /// The C client's own bounds of `queued.max.messages.kbytes` and `fetch.max.bytes`.
 const QUEUE_MAX_KIB: usize = 2_097_151;
@@ -113,6 +115,7 @@ impl Settings {
         settings.fix("delivery.report.only.error", true);
         settings.set("linger.ms", timeout_millis(wanted.linger));
         settings.set("compression.type", "lz4");
+        settings.set("message.max.bytes", RECORD_MAX_BYTES);
         settings.set("queue.buffering.max.kbytes", (wanted.queue_max_bytes / KIB).clamp(1, i32::MAX as usize));
         settings.set("queue.buffering.max.messages", (wanted.queue_max_bytes / RECORD_OVERHEAD_BYTES).clamp(10_000, 2_000_000));
         settings

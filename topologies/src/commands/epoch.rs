@@ -24,7 +24,7 @@ pub(super) fn read(cluster: &mut Cluster, topic: &str) -> Result<i64, Failure> {
     let starts: Vec<_> = partitions.into_iter().zip(starts).collect();
     let scan = Scan::start(&*cluster.kafka, &starts)?;
     let mut epoch = 0;
-    scan.to_end(cluster, &starts, |_, record| {
+    scan.read_to_end(cluster, &starts, |_, record| {
         if record.key() == Some(KEY) {
             epoch = parse(record.value()).ok_or_else(|| {
                 Failure::failed(format!("topic `{topic}` holds an epoch that is no number: was it written by something else?"))

@@ -19,7 +19,7 @@ use crate::http::{Board, Server};
 use crate::schemas::{Schemas, open_registry};
 use crate::summary::{Summary, memory_bytes};
 
-mod ending;
+pub(crate) mod ending;
 pub(super) mod lock;
 mod preflight;
 mod signals;

@@ -14,7 +14,7 @@ const BATCH_RECORDS: usize = 4096;
 const QUEUE_MAX_BYTES: usize = 16 << 20;
 const WAIT: Duration = Duration::from_millis(100);
 /// An open transaction is settled within its timeout and the broker's look-around of 10 s.
-const SETTLE_WITHIN: Duration = Duration::from_secs(60);
+const SETTLE_WITHIN: Duration = Duration::from_mins(1);
 
 /// Partitions that are being read.
 pub(super) struct Scan {
@@ -68,7 +68,7 @@ impl Scan {
     }
 
     /// Reads to where the partitions end now. What is committed counts, also if its marker is not written yet.
-    pub(super) fn to_end(
+    pub(super) fn read_to_end(
         mut self,
         cluster: &mut Cluster,
         starts: &[(TopicPartition, i64)],

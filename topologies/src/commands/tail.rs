@@ -42,7 +42,7 @@ pub fn run(config: &Config, args: &TailArgs) -> Result<(), Failure> {
         Ok(left > 0)
     };
     if args.until_end {
-        scan.to_end(&mut cluster, &starts, |partition, record| print(partition, record, &mut output))?;
+        scan.read_to_end(&mut cluster, &starts, |partition, record| print(partition, record, &mut output))?;
         return output.flush();
     }
     while scan.poll(|partition, record| print(partition, record, &mut output))? {

@@ -70,7 +70,9 @@ fn the_contracts_names_are_understood() {
 
 #[test]
 fn a_mistake_is_told_with_key_source_and_mend() {
-    let cases: &[(&[(&str, &str)], &str, &[&str])] = &[
+    /// Environment, file, and what the message says.
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a [&'a str]);
+    let cases: &[Case<'_>] = &[
         (
             &[("SHOPPULSE__TREADS", "4")],
             "",

@@ -16,18 +16,18 @@ enum Phase {
 }
 
 /// Watches a bounded run and moves it on.
-pub(super) struct Ending {
+pub(crate) struct Ending {
     watch: UntilEnd,
     phase: Phase,
 }
 
 impl Ending {
-    pub(super) fn new(watch: UntilEnd) -> Self {
+    pub(crate) fn new(watch: UntilEnd) -> Self {
         Self { watch, phase: Phase::Processing }
     }
 
     /// Whether all is done. To be asked again and again.
-    pub(super) fn is_reached(&mut self, running: &[RunningStreams]) -> Result<bool, Error> {
+    pub(crate) fn is_reached(&mut self, running: &[RunningStreams]) -> Result<bool, Error> {
         match self.phase {
             Phase::Processing => {
                 if self.watch.poll()? == Progress::Done {
