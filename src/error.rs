@@ -39,6 +39,22 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// Its name in metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Topology => "topology",
+            Self::Config => "config",
+            Self::Unavailable => "unavailable",
+            Self::Transaction => "transaction",
+            Self::Migrated => "migrated",
+            Self::Corrupted(_) => "corrupted",
+            Self::Closed => "closed",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 impl Error {
     /// An error of this kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {

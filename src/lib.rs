@@ -21,6 +21,7 @@
 pub mod dsl;
 pub mod error;
 pub mod kafka;
+pub mod metrics;
 pub mod processor;
 pub mod record;
 pub mod runtime;

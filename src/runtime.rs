@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::kafka::Kafka;
+use crate::metrics::ApplicationMetrics;
 use crate::time::{Clock, SystemClock};
 use crate::topology::Topology;
 
@@ -21,6 +22,7 @@ mod assignment;
 mod commit;
 mod control;
 pub mod memory;
+mod monitor;
 mod ownership;
 mod restore;
 mod settings;
@@ -65,6 +67,7 @@ pub(crate) struct Shared {
     pub(crate) status: StatusBoard,
     pub(crate) resources: highwater_state::SharedResources,
     pub(crate) trimmer: Trimmer,
+    pub(crate) metrics: ApplicationMetrics,
 }
 
 impl KafkaStreams {
@@ -96,6 +99,7 @@ impl KafkaStreams {
     /// broker answers.
     pub fn start(self) -> Result<RunningStreams, Error> {
         let shared = self.prepare()?;
+        monitor::spawn(&shared)?;
         let threads = (0..shared.settings.threads).map(|index| supervisor::spawn(&shared, index)).collect::<Result<_, _>>()?;
         Ok(RunningStreams { shared, threads })
     }
@@ -106,6 +110,7 @@ impl KafkaStreams {
         let prepared = startup::prepare(&topology, &settings, &*kafka)?;
         let resources = resources.unwrap_or_else(|| settings.limits.state_resources());
         let trimmer = Trimmer::spawn(Arc::clone(&kafka), settings.request_timeout)?;
+        let metrics = ApplicationMetrics::new(&prepared.application);
         Ok(Arc::new(Shared {
             status: StatusBoard::new(&settings.application(&topology), settings.threads),
             topology,
@@ -116,6 +121,7 @@ impl KafkaStreams {
             ownership: Ownership::default(),
             control: Control::default(),
             trimmer,
+            metrics,
             resources,
         }))
     }

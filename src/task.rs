@@ -327,6 +327,11 @@ impl Task {
         &self.changelogs
     }
 
+    /// Records sent since the last call, by topic.
+    pub(crate) fn take_sent(&mut self) -> Vec<(Arc<str>, u64)> {
+        self.core.outbox.take_sent()
+    }
+
     /// Records by verdict since the last call.
     pub(crate) fn take_totals(&mut self) -> books::Totals {
         self.ledger.take_totals()

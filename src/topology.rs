@@ -22,7 +22,7 @@ mod instantiate;
 
 pub(crate) use connect::connect;
 pub use describe::{Description, Format, NodeDescription, PartDescription, RepartitionDescription, StoreDescription};
-pub use diff::{Difference, Fate, Part, diff};
+pub use diff::{Difference, Fate, Part, compare, diff};
 pub use instantiate::{TaskBuilder, TaskContext};
 pub(crate) use instantiate::{instantiate, store_specs};
 

@@ -83,7 +83,12 @@ fn supervise(shared: &Arc<Shared>, index: usize) -> Result<(), Error> {
         streak.lasted = Duration::from_millis((now.as_millis() - since.as_millis()).max(0) as u64);
         let decision = decide(error.kind(), streak, shared.settings.give_up_after);
         tracing::warn!(thread = index, kind = ?error.kind(), %error, ?decision, "stream thread failed");
-        shared.status.write().recoveries += 1;
+        {
+            let mut status = shared.status.write();
+            status.recoveries += 1;
+            status.aborts += 1;
+        }
+        shared.metrics.aborted(error.kind().name());
         streak.failures += 1;
         match decision {
             Decision::Finish => return Ok(()),

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::ownership::Claim;
 use super::restore::Request;
 use crate::kafka::{Batch, FetchedRecord, Slot};
+use crate::metrics::TaskFootprint;
 use crate::record::{TaskId, Timestamp, TopicPartition};
 use crate::task::Task;
 use crate::task::inputs::InputQueue;
@@ -24,6 +25,17 @@ pub(crate) struct RunningTask {
 impl RunningTask {
     pub(crate) fn new(task: Task, claim: Claim, now: Timestamp) -> Self {
         Self { task, claim, last_record: now, drained: 0 }
+    }
+
+    /// What it holds of memory and disk. Asks the database, so: not often.
+    pub(crate) fn footprint(&self) -> TaskFootprint {
+        let state = &self.task.core.state;
+        TaskFootprint {
+            usage: state.usage(),
+            overlay_bytes: state.overlay_bytes(),
+            recent_bytes: state.clean_cache_bytes(),
+            queued_bytes: self.task.inputs.iter().map(InputQueue::waiting_bytes).sum(),
+        }
     }
 }
 

@@ -33,6 +33,8 @@ const WAIT_PENDING_MS: i64 = 10;
 const UPKEEP_EVERY_MS: i64 = 200;
 /// How often internal topics are trimmed.
 const TRIM_EVERY_MS: i64 = 30_000;
+/// How often what tasks hold is measured.
+const MEASURE_EVERY_MS: i64 = 5_000;
 /// How long a task with several inputs waits for records that the broker has and that have not arrived.
 const FETCH_PATIENCE: Duration = Duration::from_secs(5);
 /// How long records wait for company in the producer: a commit flushes at once.
@@ -52,6 +54,7 @@ pub(crate) struct StreamThread {
     last_commit: Timestamp,
     last_upkeep: Timestamp,
     last_trim: Timestamp,
+    last_measured: Timestamp,
     sent_bytes: usize,
     /// Whether the last turn processed a record.
     progressed: bool,
@@ -100,6 +103,7 @@ impl StreamThread {
             last_commit: now,
             last_upkeep: now,
             last_trim: now,
+            last_measured: Timestamp::from_millis(0),
             sent_bytes: 0,
             progressed: false,
             restores: 0,
@@ -145,9 +149,18 @@ impl StreamThread {
         self.tasks.take(&mut self.batch);
         for rebalance in std::mem::take(&mut self.batch.rebalances) {
             match rebalance {
-                Rebalance::Assign(leads) => self.assigned(&leads)?,
-                Rebalance::Revoke(leads) => self.revoked(&leads)?,
-                Rebalance::Lost(leads) => return Err(handover::lost(&leads)),
+                Rebalance::Assign(leads) => {
+                    self.shared.metrics.rebalanced("assigned");
+                    self.assigned(&leads)?;
+                }
+                Rebalance::Revoke(leads) => {
+                    self.shared.metrics.rebalanced("revoked");
+                    self.revoked(&leads)?;
+                }
+                Rebalance::Lost(leads) => {
+                    self.shared.metrics.rebalanced("lost");
+                    return Err(handover::lost(&leads));
+                }
             }
         }
         let (pause, resume) = self.tasks.back_pressure(self.shared.settings.limits.queue_bytes);
@@ -241,6 +254,7 @@ impl StreamThread {
     }
 
     fn commit(&mut self) -> Result<(), Error> {
+        let began = self.shared.clock.now();
         let mut commit = Commit {
             shared: &self.shared,
             tasks: &mut self.tasks,
@@ -253,6 +267,8 @@ impl StreamThread {
             ProcessingGuarantee::ExactlyOnce => commit::exactly_once(&mut commit)?,
             ProcessingGuarantee::AtLeastOnce => commit::at_least_once(&mut commit)?,
         }
+        let took_ms = self.shared.clock.now().as_millis().saturating_sub(began.as_millis()).max(0);
+        self.shared.metrics.committed(Duration::from_millis(took_ms as u64));
         self.last_commit = self.now;
         self.sent_bytes = 0;
         self.commits += 1;
@@ -262,6 +278,9 @@ impl StreamThread {
             for ((topic, verdict), count) in running.task.take_totals() {
                 *status.records_in.entry(topic.to_string()).or_default() += count;
                 *status.outcomes.entry((topic.to_string(), verdict.outcome.as_str(), verdict.reason)).or_default() += count;
+            }
+            for (topic, count) in running.task.take_sent() {
+                *status.records_out.entry(topic.to_string()).or_default() += count;
             }
         }
         Ok(())
@@ -297,6 +316,10 @@ impl StreamThread {
             running.task.core.state.maintain(self.now.as_millis())?;
         }
         self.report();
+        if self.now.as_millis() - self.last_measured.as_millis() >= MEASURE_EVERY_MS {
+            self.last_measured = self.now;
+            self.tasks.running.iter().for_each(|(id, running)| self.shared.metrics.holds(id, running.footprint()));
+        }
         if self.now.as_millis() - self.last_trim.as_millis() >= TRIM_EVERY_MS {
             self.last_trim = self.now;
             self.shared.trimmer.request(self.tasks.running.values().map(|running| &running.task));

@@ -22,6 +22,8 @@ pub(crate) struct Outbox {
     bytes: BytesMut,
     entries: Vec<Entry>,
     at_record_start: Mark,
+    /// Records sent, by topic; a task writes to few, so a list is searched faster than a map.
+    sent: Vec<(Arc<str>, u64)>,
 }
 
 #[derive(Debug)]
@@ -141,14 +143,27 @@ impl Outbox {
             };
             sent_bytes += outgoing.key.map_or(0, <[u8]>::len) + outgoing.value.map_or(0, <[u8]>::len);
             send(&outgoing)?;
+            count(&mut self.sent, &entry.topic);
         }
         self.clear();
         Ok(sent_bytes)
+    }
+
+    /// Records sent since the last call, by topic.
+    pub(crate) fn take_sent(&mut self) -> Vec<(Arc<str>, u64)> {
+        std::mem::take(&mut self.sent)
     }
 
     /// Drops all that is staged.
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.bytes.clear();
+    }
+}
+
+fn count(sent: &mut Vec<(Arc<str>, u64)>, topic: &Arc<str>) {
+    match sent.iter_mut().find(|(of, _)| Arc::ptr_eq(of, topic) || of == topic) {
+        Some((_, count)) => *count += 1,
+        None => sent.push((Arc::clone(topic), 1)),
     }
 }

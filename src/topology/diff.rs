@@ -102,7 +102,8 @@ pub fn diff(old_json: &str, new: &Topology) -> Result<Vec<Difference>, Error> {
     Ok(compare(&old, &new.description()))
 }
 
-fn compare(old: &Description, new: &Description) -> Vec<Difference> {
+/// Compares two descriptions, as [`diff`] does.
+pub fn compare(old: &Description, new: &Description) -> Vec<Difference> {
     let mut all = Vec::new();
     if old.topology != new.topology {
         all.push(Difference {

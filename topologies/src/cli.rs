@@ -145,10 +145,9 @@ pub enum StateCommand {
 
 /// Options of `reset`.
 #[derive(Debug, Args)]
-#[group(id = "where", required = true, multiple = false, args = ["to_earliest", "to_datetime"])]
 pub struct ResetArgs {
     /// To the oldest records that the input topics hold
-    #[arg(long)]
+    #[arg(long, required_unless_present = "to_datetime", conflicts_with = "to_datetime")]
     pub to_earliest: bool,
     /// To the first records stamped with this time or a later one, such as 2026-01-31T06:00:00Z
     #[arg(long, value_name = "TIME")]
@@ -243,6 +242,21 @@ mod tests {
     fn the_command_line_is_well_formed() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_reset_needs_one_point_to_go_back_to() {
+        let table = [
+            (vec!["--to-earliest"], true),
+            (vec!["--to-earliest", "--execute", "--topologies", "clean"], true),
+            (vec!["--to-datetime", "2026-01-31T06:00:00Z", "--execute"], true),
+            (vec!["--execute"], false),
+            (vec!["--to-earliest", "--to-datetime", "2026-01-31T06:00:00Z"], false),
+        ];
+        for (arguments, is_right) in table {
+            let line = ["shoppulse", "reset"].iter().chain(&arguments);
+            assert_eq!(Cli::try_parse_from(line).is_ok(), is_right, "{arguments:?}");
+        }
     }
 
     #[test]

@@ -58,7 +58,9 @@ impl Server {
         let address = listener.local_addr().map_err(unusable)?;
         listener.set_nonblocking(true).map_err(unusable)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unusable)?;
-        let router = router(Shared { board: Arc::clone(board), metrics: recorder()? });
+        let recorder = recorder()?;
+        highwater::metrics::describe();
+        let router = router(Shared { board: Arc::clone(board), metrics: recorder });
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let serve = move || {
             runtime.block_on(async move {

@@ -17,7 +17,7 @@ use crate::config::{Config, instance_id};
 use crate::exit::Failure;
 use crate::http::{Board, Server};
 use crate::schemas::{Schemas, open_registry};
-use crate::summary::Summary;
+use crate::summary::{Summary, memory_bytes};
 
 pub(crate) mod ending;
 pub(super) mod lock;
@@ -107,6 +107,7 @@ fn watch_over(
 ) -> Result<(), Failure> {
     let mut away_since: Option<Timestamp> = None;
     loop {
+        highwater::metrics::report_process(config.memory_budget_bytes, memory_bytes("VmRSS"));
         board.publish(running.iter().map(RunningStreams::status).collect(), SystemClock.now());
         if stop.is_asked() {
             tracing::info!("asked to stop");

@@ -45,7 +45,7 @@ pub struct Board {
 impl Board {
     /// A board for these topologies.
     pub fn new(topologies: &[Topology], settings: &Settings, began: Timestamp) -> Self {
-        let described: Vec<serde_json::Value> = topologies.iter().map(describe).collect();
+        let described: Vec<_> = topologies.iter().map(Topology::description).collect();
         let nothing = |topology: &Topology| {
             let application = settings.application(topology).to_string();
             let status = ApplicationStatus { application: application.clone(), ..ApplicationStatus::default() };
@@ -131,22 +131,13 @@ impl Board {
                     "phase": phase,
                     "remaining": remaining,
                     "stream_time": status.stream_time.map(Timestamp::as_millis),
+                    "waits_for": status.waits_for,
                     "inputs": status.inputs.iter().map(input).collect::<Vec<_>>(),
                 }));
             }
         }
         json!(tasks).to_string()
     }
-}
-
-fn describe(topology: &Topology) -> serde_json::Value {
-    let names = |names: Vec<std::sync::Arc<str>>| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-    json!({
-        "name": topology.name(),
-        "reads": names(topology.reads()),
-        "writes": names(topology.writes()),
-        "subtopologies": topology.subtopologies().collect::<Vec<_>>(),
-    })
 }
 
 #[cfg(test)]
