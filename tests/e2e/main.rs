@@ -48,7 +48,7 @@ fn rows_equal_the_oracle_through_a_kill_of_one_of_two_processes() {
     second.kill();
     let mut second = Process::start(cluster.shoppulse("two", &run), cluster.log("two-again"));
     for (name, process) in [("the one that stayed", &mut first), ("the one that came back", &mut second)] {
-        assert_eq!(process.wait(Duration::from_secs(240)), Some(0), "{name} ends well:\n{}", process.last_words());
+        assert_eq!(process.wait(Duration::from_mins(4)), Some(0), "{name} ends well:\n{}", process.last_words());
     }
 
     let actual = read_outputs(&cluster);

@@ -47,7 +47,7 @@ fn expect_refusals(cluster: &Cluster, cases: &[Case<'_>]) {
         let mut arguments = vec!["run", "--until-end"];
         arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
         let mut process = Process::start(cluster.shoppulse("one", &arguments), cluster.log("refused"));
-        let ended = process.wait(Duration::from_secs(60));
+        let ended = process.wait(Duration::from_mins(1));
         let said = process.last_words();
         assert_eq!(ended, Some(*code), "{settings:?}:\n{said}");
         let last = said.lines().filter(|line| line.starts_with("shoppulse: ")).collect::<Vec<_>>().join("\n");
