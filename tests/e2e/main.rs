@@ -16,7 +16,7 @@ use shoppulse_oracle::{Actual, InputRecord, Traffic, TrafficSettings, compare, e
 use cluster::{Cluster, one_at_a_time};
 use process::Process;
 
-const RECORDS: usize = 200_000;
+const RECORDS: usize = 20_000;
 const PARTITIONS: i32 = 4;
 const REQUEST: Duration = Duration::from_secs(30);
 const POLL_EVERY: Duration = Duration::from_millis(100);

@@ -30,6 +30,11 @@ impl Faults {
         }
     }
 
+    /// The first fault, which was noted.
+    pub(crate) fn into_first(self) -> Rejection {
+        self.first.expect("a fault was noted")
+    }
+
     /// The value, if there was no fault.
     pub(crate) fn settle<T>(self, value: Option<T>) -> Result<T, Rejection> {
         match (self.first, value) {

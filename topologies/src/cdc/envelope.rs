@@ -122,8 +122,22 @@ fn read_value<R: Row>(id: Option<i64>, value: &[u8]) -> Result<Message<R>, Rejec
     match (envelope.text("op").as_deref(), id) {
         (Some("m"), _) => Ok(Message::LogicalMessage),
         (op, Some(id)) if op != Some("t") => read_change(id, &envelope).map(Message::Change),
-        _ => Err(Rejection::new(Reason::UnsupportedOp, "a truncate can't be followed row by row: take a new snapshot and reset")),
+        _ => Err(refuse_truncate(&envelope)),
     }
+}
+
+/// A truncate names no row, but what is of a wrong type in it is found first, as in every change.
+fn refuse_truncate(envelope: &Object<'_>) -> Rejection {
+    let mut faults = Faults::default();
+    let [source, _, _] = ["source", "before", "after"].map(|name| object_member(envelope, name, &mut faults));
+    let source = source.unwrap_or_default();
+    for name in ["ts_ms", "lsn"] {
+        if source.get(name).is_some() {
+            let _ = source_field(&source, name, &mut faults);
+        }
+    }
+    faults.note(Reason::UnsupportedOp, || "a truncate can't be followed row by row: take a new snapshot and reset".to_owned());
+    faults.into_first()
 }
 
 fn read_change<R: Row>(id: i64, envelope: &Object<'_>) -> Result<Change<R>, Rejection> {
