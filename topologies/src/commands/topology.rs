@@ -42,7 +42,9 @@ fn describe(output: &mut Output, name: Option<&str>, format: Format) -> Result<(
         // All together are a list, so that one file holds a whole version.
         (Format::Json, all) => output.json(&all.iter().map(Topology::description).collect::<Vec<_>>()),
         (Format::Text, all) => all.iter().try_for_each(|topology| output.line(topology.describe(Described::Text).trim_end())),
-        (Format::Mermaid, all) => all.iter().try_for_each(|topology| output.line(topology.describe(Described::Mermaid).trim_end())),
+        (Format::Mermaid, all) => {
+            all.iter().try_for_each(|topology| output.line(topology.describe(Described::Mermaid).trim_end()))
+        }
     }
 }
 
@@ -60,7 +62,10 @@ fn diff(mut output: Output, old: &Path, new: &Path) -> Result<(), Failure> {
     }
     let gone: Vec<&Description> = old.iter().filter(|old| old_is_gone(old, &new)).collect();
     for gone in &gone {
-        output.line(format_args!("lost     topology {}  BREAKS: its group, internal topics and state stay behind", gone.topology))?;
+        output.line(format_args!(
+            "lost     topology {}  BREAKS: its group, internal topics and state stay behind",
+            gone.topology
+        ))?;
     }
     for difference in &all {
         output.line(difference)?;

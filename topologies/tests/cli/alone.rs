@@ -69,7 +69,9 @@ fn topologies_are_shown_and_compared_without_a_cluster_or_right_settings() {
     std::fs::write(&old, described.replace("seen-events", "known-events")).unwrap();
     let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
     shoppulse.say(&["topology", "diff", new, new]).expect(0, &["kept     store seen-events"]);
-    shoppulse.say(&["topology", "diff", old, new]).expect(1, &["lost     store known-events  BREAKS", "added    store seen-events"]);
+    shoppulse
+        .say(&["topology", "diff", old, new])
+        .expect(1, &["lost     store known-events  BREAKS", "added    store seen-events"]);
     shoppulse.say(&["topology", "diff", "/nonexistent", new]).expect(2, &["/nonexistent"]);
 }
 

@@ -33,7 +33,8 @@ impl Cluster {
         Command::new("java").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
         let home = tempfile::tempdir().unwrap();
         let printed = script(&home, &["up", "--owner", &std::process::id().to_string()]);
-        let value = |name: &str| printed.lines().find_map(|line| line.split_once(name)).expect("dev/kafka says where it is").1.to_owned();
+        let value =
+            |name: &str| printed.lines().find_map(|line| line.split_once(name)).expect("dev/kafka says where it is").1.to_owned();
         Some(Self { servers: value("BOOTSTRAP_SERVERS="), registry: value("REGISTRY__URL="), home })
     }
 
@@ -87,7 +88,7 @@ fn script(home: &tempfile::TempDir, arguments: &[&str]) -> String {
 /// An hour before the test: older records would fall to the topics' retention.
 fn began() -> Timestamp {
     static BEGAN: OnceLock<Timestamp> = OnceLock::new();
-    *BEGAN.get_or_init(|| SystemClock.now().minus(Duration::from_secs(3600)))
+    *BEGAN.get_or_init(|| SystemClock.now().minus(Duration::from_hours(1)))
 }
 
 /// Page views, each sent twice, and a record that is none.
@@ -130,7 +131,13 @@ fn topics_are_made(shoppulse: &Shoppulse) {
     let plan = shoppulse.say(&["topics", "plan"]).expect(0, &[]).stdout;
     assert!(plan.lines().all(|line| line.starts_with("ok ")), "{plan}");
     let unlike = shoppulse.clone().set("TOPICS__FAILED_RETENTION_HOURS", "24").set("PARTITIONS", "3").say(&["topics", "plan"]);
-    unlike.expect(0, &["differs  dlq.shoppulse  retention.ms=2592000000, should be 86400000", "differs  raw.events  partitions=2, should be 3"]);
+    unlike.expect(
+        0,
+        &[
+            "differs  dlq.shoppulse  retention.ms=2592000000, should be 86400000",
+            "differs  raw.events  partitions=2, should be 3",
+        ],
+    );
     let short = shoppulse.clone().set("TOPICS__CLEAN_RETENTION_HOURS", "100").say(&["topics", "plan"]);
     short.expect(78, &["must outlive a replay of raw.events: 72 h + 24 h of lateness + 24 h = 120 h"]);
     shoppulse.say(&["doctor"]).expect(0, &["ok    topic raw.events", "ok    disk"]);
@@ -140,22 +147,29 @@ fn a_first_start_needs_the_registry(shoppulse: &Shoppulse, state: &std::path::Pa
     let away = shoppulse.clone().set("SCHEMA_REGISTRY__URL", "http://127.0.0.1:9").set("STATE_DIR", state.to_str().unwrap());
     away.say(&["run", "--until-end"]).expect(69, &["the schema registry at http://127.0.0.1:9 does not answer"]);
     let small = shoppulse.clone().set("MEMORY_BUDGET_BYTES", "120000000");
-    small.say(&["run", "--until-end"]).expect(78, &["`memory_budget_bytes`", "14 tasks with 14 input partitions", "raise the budget to"]);
+    small
+        .say(&["run", "--until-end"])
+        .expect(78, &["`memory_budget_bytes`", "14 tasks with 14 input partitions", "raise the budget to"]);
 }
 
 fn a_bounded_run_processes_all_there_is(cluster: &Cluster, shoppulse: &Shoppulse) {
     cluster.produce("raw.events", events());
-    let run = shoppulse.say(&["run", "--until-end"]).expect(0, &[
-        "in   shoppulse-clean  raw.events  201  dead_lettered/not_json=1  duplicate/message_id=100  processed=100",
-        "in   shoppulse-sessions  clean.events  100  processed=100",
-        "out  shoppulse-clean  clean.events  100",
-        "out  shoppulse-sessions  curated.sessions  10",
-        "s per million records",
-        "MiB of memory",
-    ]);
+    let run = shoppulse.say(&["run", "--until-end"]).expect(
+        0,
+        &[
+            "in   shoppulse-clean  raw.events  201  dead_lettered/not_json=1  duplicate/message_id=100  processed=100",
+            "in   shoppulse-sessions  clean.events  100  processed=100",
+            "out  shoppulse-clean  clean.events  100",
+            "out  shoppulse-sessions  curated.sessions  10",
+            "s per million records",
+            "MiB of memory",
+        ],
+    );
     assert_eq!(run.stdout, "", "results only on stdout, and a run has none");
     tail_shows_what_is_there(shoppulse);
-    shoppulse.say(&["state", "inspect"]).expect(0, &["shoppulse-clean  clean.events_1", "seen-events  dedup  changelog_position="]);
+    shoppulse
+        .say(&["state", "inspect"])
+        .expect(0, &["shoppulse-clean  clean.events_1", "seen-events  dedup  changelog_position="]);
     let one = shoppulse.say(&["state", "inspect", "--task", "clean.events_0"]).expect(0, &["clean.events_0"]);
     assert!(!one.stdout.contains("clean.events_1"), "{one:?}");
 }
@@ -267,7 +281,8 @@ fn a_service_is_healthy_and_leaves_when_asked(cluster: &Cluster, shoppulse: &Sho
     assert!(service.get("/topology").1.contains("raw.events"));
     // What needs a failure, or a changelog to read, is not there.
     let rare = [highwater::metrics::ABORTS, highwater::metrics::RESTORE_REMAINING];
-    let promised: Vec<&str> = highwater::metrics::ALL.iter().map(|metric| metric.name).filter(|name| !rare.contains(name)).collect();
+    let promised: Vec<&str> =
+        highwater::metrics::ALL.iter().map(|metric| metric.name).filter(|name| !rare.contains(name)).collect();
     let missing = |page: &str| promised.iter().filter(|name| !page.contains(&format!("# HELP {name} "))).count();
     cluster.produce("raw.payments", [("s|x".to_owned(), b"no json".to_vec())].into_iter());
     let page = service.await_page("/metrics", |_, page| missing(page) == 0);
@@ -281,15 +296,20 @@ fn a_service_is_healthy_and_leaves_when_asked(cluster: &Cluster, shoppulse: &Sho
 fn a_reset_starts_anew_with_newer_rows(shoppulse: &Shoppulse) {
     let before = tail(shoppulse, "curated.sessions");
     shoppulse.say(&["reset", "--to-datetime", "2026-09-20"]).expect(2, &["a time with an offset"]);
-    shoppulse.say(&["reset", "--to-earliest", "--execute"]).expect(0, &[
-        "epoch   raise from 0 to 1 in shoppulse-control",
-        "delete  topic shoppulse-clean-seen-events-changelog",
-        "set     group shoppulse-clean  raw.events-0 to 0",
-        "done",
-    ]);
+    shoppulse.say(&["reset", "--to-earliest", "--execute"]).expect(
+        0,
+        &[
+            "epoch   raise from 0 to 1 in shoppulse-control",
+            "delete  topic shoppulse-clean-seen-events-changelog",
+            "set     group shoppulse-clean  raw.events-0 to 0",
+            "done",
+        ],
+    );
     assert_eq!(tail(shoppulse, "shoppulse-control")[0]["value"], json!("1"));
     shoppulse.say(&["state", "inspect"]).expect(0, &["no state in"]);
-    shoppulse.say(&["run", "--until-end"]).expect(0, &["raw.events  201  dead_lettered/not_json=1  duplicate/message_id=100  processed=100"]);
+    shoppulse
+        .say(&["run", "--until-end"])
+        .expect(0, &["raw.events  201  dead_lettered/not_json=1  duplicate/message_id=100  processed=100"]);
     let after = tail(shoppulse, "curated.sessions");
     let version = |row: &Value| row["value"]["row_version"].as_i64().unwrap();
     assert!(before.iter().all(|row| version(row) < 1 << 40));
