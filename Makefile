@@ -22,8 +22,9 @@ help: ## this list
 demo: build ## the whole pipeline on this machine, checking itself (ARGS="--seconds 20 --sabotage")
 	bin/shoppulse demo $(ARGS)
 
-test: links ## every test, those against a real Kafka too (ARGS="-p highwater-state")
-	dev/setup build test
+# The tests of the whole run the binary, which Cargo builds by itself only for the tests of its own package.
+test: build ## every test, those against a real Kafka too (ARGS="-p highwater-state")
+	dev/setup test
 	cargo test --locked $(or $(ARGS),--workspace)
 
 build: links ## bin/shoppulse

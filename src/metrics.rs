@@ -65,7 +65,7 @@ metrics! {
     RESTORE_REMAINING = "highwater_restore_remaining_records" Gauge ["application", "task"] "Changelog records still to read before a task can run.";
     STORE_BYTES = "highwater_store_disk_bytes" Gauge ["application", "task"] "Files of a task's stores.";
     STORE_KEYS = "highwater_store_keys" Gauge ["application", "task"] "Entries of a task's stores, roughly.";
-    MEMORY_BYTES = "highwater_memory_bytes" Gauge ["part"] "Memory of what the budget bounds, by part: block cache, memtables, pinned tables, overlays, recent entries, record queues.";
+    MEMORY_BYTES = "highwater_memory_bytes" Gauge ["part"] "Memory of what the budget bounds: `block_cache`, `memtables`, `pinned_tables`, `overlays`, `recent_entries`, `record_queues`.";
     MEMORY_BUDGET_BYTES = "highwater_memory_budget_bytes" Gauge [] "The memory budget of the process.";
     RESIDENT_BYTES = "highwater_process_resident_bytes" Gauge [] "Memory that the process has in use.";
 }

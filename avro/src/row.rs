@@ -108,6 +108,7 @@ macro_rules! rows {
                 TopicRow::stamp(self, stamp.row_version, stamp.processed_at.as_millis().saturating_mul(1_000));
                 if stamp.is_deleted {
                     self.delete();
+                    self.updated_at = stamp.timestamp.as_millis().saturating_mul(1_000);
                 }
             }
         }

@@ -26,6 +26,8 @@ pub struct RowStamp {
     pub row_version: i64,
     /// Whether the row is gone. A tombstone follows it.
     pub is_deleted: bool,
+    /// The event time of the change that it tells, and the time that the record is stamped with.
+    pub timestamp: Timestamp,
     /// The wall clock.
     pub processed_at: Timestamp,
 }

@@ -96,13 +96,18 @@ impl Drop for Restorer {
 
 /// Ends when the stream thread drops its end.
 fn run(shared: &Arc<Shared>, thread: usize, closed: &AtomicBool, requests: &Receiver<Request>, done: &Sender<Restored>) {
+    // One client for all restores, since connecting costs more than most changelog tails; one that failed is not used again.
+    let mut reader = None;
     while let Ok(request) = requests.recv() {
         if closed.load(Ordering::Relaxed) {
             return;
         }
         let work = Work { shared, thread, closed, request: &request };
         let told = |error: Error| error.of_task(&request.task).context(format_args!("restoring task {}", request.task));
-        let result = restore(&work).map_err(told);
+        let result = restore(&work, &mut reader).map_err(told);
+        if result.is_err() {
+            reader = None;
+        }
         if done.send(Restored { task: request.task, number: request.number, result }).is_err() {
             return;
         }
@@ -127,20 +132,21 @@ impl Work<'_> {
     }
 }
 
-fn restore(work: &Work<'_>) -> Result<(TaskState, Claim), Error> {
-    let Work { shared, thread, request, .. } = work;
+fn restore(work: &Work<'_>, reader: &mut Option<Box<dyn Reader>>) -> Result<(TaskState, Claim), Error> {
+    let Work { shared, request, .. } = work;
     let claim = claim_when_free(work)?;
     let dir = task_dir(shared, &request.task);
     let mut state = open_when_unlocked(work, &dir)?;
-    let mut reader = shared.kafka.reader(&ReaderSettings {
-        client_id: format!("{}-restore-{thread}", shared.prepared.application),
-        queue_max_bytes: shared.settings.limits.consumer_queue_bytes,
-        isolation: Isolation::ReadCommitted,
-    })?;
+    work.check_wanted()?;
+    let reader = match reader {
+        Some(reader) => reader,
+        None => reader.insert(connect(work)?),
+    };
     let topics = changelog_topics(&shared.topology, &request.task.subtopology, &shared.prepared.application);
     let mut plans = Vec::new();
     for (index, topic) in topics.into_iter().enumerate() {
         let log = TopicPartition::new(topic, request.task.partition);
+        work.check_wanted()?;
         let (start, end) = reader.watermarks(&log, Isolation::ReadUncommitted, shared.settings.request_timeout)?;
         let log_id = shared.prepared.log_ids[&*log.topic];
         plans.push(Plan { store: StoreId(index as u16), log, log_id, start, end });
@@ -154,10 +160,20 @@ fn restore(work: &Work<'_>) -> Result<(TaskState, Claim), Error> {
     let remaining = plans.iter().map(|plan| plan.end - plan.from(&state)).sum::<i64>();
     request.remaining.store(remaining, Ordering::Relaxed);
     for plan in &plans {
-        replay(work, &mut *reader, &mut state, plan)?;
+        replay(work, &mut **reader, &mut state, plan)?;
         adopt(work, &mut state, plan)?;
     }
     Ok((state, claim))
+}
+
+fn connect(work: &Work<'_>) -> Result<Box<dyn Reader>, Error> {
+    let Work { shared, thread, .. } = work;
+    let reader = shared.kafka.reader(&ReaderSettings {
+        client_id: format!("{}-restore-{thread}", shared.prepared.application),
+        queue_max_bytes: shared.settings.limits.consumer_queue_bytes,
+        isolation: Isolation::ReadCommitted,
+    })?;
+    Ok(reader)
 }
 
 /// Waits until no other thread of this process has the task open.

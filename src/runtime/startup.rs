@@ -4,14 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use highwater_state::StoreKind;
 
 use super::assignment::Parts;
 use super::settings::Settings;
 use crate::error::{Error, ErrorKind};
-use crate::kafka::{Admin, Kafka, NewTopic, TopicDescription};
+use crate::kafka::{Admin, Kafka, KafkaErrorKind, NewTopic, TopicDescription};
 use crate::task::TopicTable;
+use crate::time::{Clock as _, SystemClock};
 use crate::topology::{SubTopology, TopicName, Topology, store_specs};
 
 /// What the start found out.
@@ -149,7 +151,7 @@ fn record_limits(
 ) -> Result<Vec<(Arc<str>, usize)>, Error> {
     let mut limits = Vec::new();
     for name in counts.keys() {
-        let config = admin.topic_config(name, settings.request_timeout)?;
+        let config = config_of(name, settings, admin)?;
         let of_topic = config.get("max.message.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(usize::MAX);
         limits.push((Arc::from(&**name), of_topic.min(settings.limits.record_bytes)));
     }
@@ -204,7 +206,7 @@ fn ensure(wanted: &[InternalTopic], settings: &Settings, admin: &mut dyn Admin) 
     let found = admin.describe_topics(&names, settings.request_timeout)?;
     let mut missing = Vec::new();
     for (topic, found) in wanted.iter().zip(&found) {
-        let config = if found.is_some() { admin.topic_config(&topic.name, settings.request_timeout)? } else { BTreeMap::new() };
+        let config = if found.is_some() { config_of(&topic.name, settings, admin)? } else { BTreeMap::new() };
         match check(topic, found.as_ref(), &config) {
             TopicCheck::Fits => {}
             TopicCheck::Missing => missing.push(NewTopic {
@@ -221,6 +223,19 @@ fn ensure(wanted: &[InternalTopic], settings: &Settings, admin: &mut dyn Admin) 
     }
     admin.create_topics(&missing, settings.request_timeout)?;
     await_topics(&names, settings, admin)
+}
+
+/// The settings of a topic that exists. One that this process or another has just made is not known to every broker at once.
+fn config_of(name: &str, settings: &Settings, admin: &mut dyn Admin) -> Result<BTreeMap<String, String>, Error> {
+    const ATTEMPTS: usize = 250;
+    const PAUSE: Duration = Duration::from_millis(20);
+    for _ in 1..ATTEMPTS {
+        match admin.topic_config(name, settings.request_timeout) {
+            Err(error) if error.kind == KafkaErrorKind::UnknownTopic => SystemClock.sleep(PAUSE),
+            answer => return Ok(answer?),
+        }
+    }
+    Ok(admin.topic_config(name, settings.request_timeout)?)
 }
 
 /// Waits until every broker that may be asked knows the topics.

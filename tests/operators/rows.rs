@@ -33,7 +33,7 @@ impl Row for Line {
     }
 
     fn stamp(&mut self, stamp: RowStamp) {
-        let RowStamp { row_version, is_deleted, processed_at } = stamp;
+        let RowStamp { row_version, is_deleted, processed_at, timestamp: _ } = stamp;
         (self.row_version, self.is_deleted, self.processed_at) = (row_version, is_deleted, processed_at.as_millis());
     }
 }

@@ -84,8 +84,17 @@ impl Judge {
     }
 
     fn show(&mut self, topic: &str, output: &OutputRecord, key: Value, value: Option<Value>) {
+        assert_stamped(topic, output, value.as_ref());
         let row = OutputRow { topic: topic.to_owned(), key, value };
         self.actual.observe(output.partition, row, &header_texts(&output.record.headers));
+    }
+}
+
+/// Rule 7: an event is stamped with when it occurred, a row with when it was updated.
+fn assert_stamped(topic: &str, output: &OutputRecord, value: Option<&Value>) {
+    let column = if topic == "clean.events" { "occurred_at" } else { "updated_at" };
+    if let Some(micros) = value.and_then(|value| value[column].as_i64()) {
+        assert_eq!(output.timestamp.as_millis(), micros.div_euclid(1_000).max(0), "{topic}: {value:?}");
     }
 }
 
@@ -167,6 +176,7 @@ fn assert_equals_the_oracle(records: &[InputRecord], commit_every: usize) {
     assert!(differences.is_empty(), "{} differences, among them:\n{}", differences.len(), shown.join("\n"));
 }
 
+// covers: R6, R7, R12, R26, R43, R44
 #[test]
 fn generated_traffic_becomes_the_rows_that_the_oracle_expects() {
     for seed in 1..=3 {

@@ -40,7 +40,7 @@ fn put<R: Row>(
     core: &mut TaskCore,
 ) -> Result<(), ProcessError> {
     let key = row.key();
-    row.stamp(stamp(false, core));
+    row.stamp(stamp(false, timestamp, core));
     outlet.forward(Record { key, value: Some(row), timestamp, headers: Headers::new() }, core)
 }
 
@@ -52,13 +52,13 @@ fn delete<R: Row>(
     core: &mut TaskCore,
 ) -> Result<(), ProcessError> {
     let key = row.key();
-    row.stamp(stamp(true, core));
+    row.stamp(stamp(true, timestamp, core));
     outlet.forward(Record { key: key.clone(), value: Some(row), timestamp, headers: Headers::new() }, core)?;
     outlet.forward(Record { key, value: None, timestamp, headers: Headers::new() }, core)
 }
 
-fn stamp(is_deleted: bool, core: &mut TaskCore) -> RowStamp {
-    RowStamp { row_version: core.versions.next(), is_deleted, processed_at: core.now }
+fn stamp(is_deleted: bool, timestamp: Timestamp, core: &mut TaskCore) -> RowStamp {
+    RowStamp { row_version: core.versions.next(), is_deleted, timestamp, processed_at: core.now }
 }
 
 /// A stream of rows, made by hand, as a table that tells each row once.

@@ -104,8 +104,11 @@ impl Calls {
     /// Registers `schema` as the newest version of `subject`.
     pub(super) fn register(&self, subject: &str, schema: &str) -> Result<SchemaId, RegistryError> {
         let body = body(schema);
-        let answer = self.call(SrCall::PostNew(subject, &body)).map_err(|refusal| self.error(subject, refusal))?;
-        self.id(subject, &answer)
+        let register = || self.call(SrCall::PostNew(subject, &body));
+        // Of two processes that bring a new subject at the same moment, a registry may refuse one as in conflict with the other.
+        // To register twice is harmless; what is really incompatible is refused again.
+        let answer = register().or_else(|refusal| if refusal.status == 409 { register() } else { Err(refusal) });
+        self.id(subject, &answer.map_err(|refusal| self.error(subject, refusal))?)
     }
 
     /// The text of schema `id`.
