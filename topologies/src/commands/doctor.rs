@@ -1,5 +1,5 @@
-//! `doctor`: checks what a start would stumble over, and more. One line for each check; none changes anything but a file that proves
-//! that the disk can be written.
+//! `doctor`: checks what a start would stumble over, and more, one line each. It changes nothing but what every start does first: it
+//! makes the state directory, and registers schemas that the registry lacks.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -37,10 +37,11 @@ struct Plan {
 /// Plans, and executes if asked to.
 pub fn run(config: &Config, args: &ResetArgs) -> Result<(), Failure> {
     let from = target(args)?;
+    let pipelines = select(&config.topologies)?;
     let mut cluster = Cluster::connect(config)?;
     let schemas = Schemas::in_memory();
     let mut plans = Vec::new();
-    for pipeline in select(&config.topologies)? {
+    for pipeline in pipelines {
         plans.push(plan(&mut cluster, config, &(pipeline.build)(&schemas)?, from)?);
     }
     let epoch = epoch::read(&mut cluster, &config.control_topic())?;

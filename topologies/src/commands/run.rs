@@ -36,12 +36,12 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(9);
 /// Runs the configured topologies.
 pub fn run(config: &Config, until_end: bool) -> Result<(), Failure> {
     let began = SystemClock.now();
+    let pipelines = select(&config.topologies)?;
     let _lock = StateLock::take(&config.state_dir)?;
     let instance = instance_id(config.instance_id.as_deref(), &config.state_dir)?;
     let mut cluster = Cluster::connect(config)?;
     let schemas = Schemas::new(open_registry(config, true)?, config.emit_every);
-    let topologies: Vec<Topology> =
-        select(&config.topologies)?.iter().map(|pipeline| (pipeline.build)(&schemas)).collect::<Result<_, _>>()?;
+    let topologies: Vec<Topology> = pipelines.iter().map(|pipeline| (pipeline.build)(&schemas)).collect::<Result<_, _>>()?;
     let limits = limits(&mut cluster, config, &topologies)?;
     let epoch = epoch::read(&mut cluster, &config.control_topic())?;
     let settings = config.settings(&instance, epoch, limits);
@@ -111,7 +111,9 @@ fn watch_over(
         board.publish(running.iter().map(RunningStreams::status).collect(), SystemClock.now());
         if stop.is_asked() {
             tracing::info!("asked to stop");
-            return Ok(());
+            // Whoever waits for the end of a bounded run must not take this for it.
+            let early = ending.as_ref().map(|_| Failure::failed("asked to stop before the end of the input: run again to go on"));
+            return early.map_or(Ok(()), Err);
         }
         // Why it has ended is told when it is joined.
         if running.iter().any(RunningStreams::is_finished) {

@@ -1,0 +1,7 @@
+//! The binary as operators and scripts meet it: exit codes, messages, output. What topologies compute is tested elsewhere.
+
+#![expect(clippy::unwrap_used, reason = "what fails in a test's own helpers fails the test")]
+
+mod alone;
+mod on_a_cluster;
+mod shoppulse;
