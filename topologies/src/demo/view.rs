@@ -5,18 +5,21 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::crew::Tally;
+use super::progress::Scene;
+
+mod panel;
 
 /// How often the panel is drawn at most.
 const DRAWS_PER_SECOND: u8 = 8;
-/// Looks between two lines where there is no terminal.
-const LOOKS_PER_LINE: u32 = 20;
+/// How much time lies between two lines where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(2);
 
 /// The live view.
 pub(super) struct View {
     bar: ProgressBar,
     on_terminal: bool,
-    looks: u32,
+    elapsed: Duration,
+    next_line: Duration,
 }
 
 impl View {
@@ -25,52 +28,39 @@ impl View {
         let target =
             if on_terminal { ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(records as u64), target);
-        let style = ProgressStyle::with_template("{bar:32.cyan} {pos}/{len} records fed  {per_sec}  {elapsed}\n{msg}");
-        bar.set_style(style.expect("the template is well formed"));
-        if on_terminal {
-            bar.enable_steady_tick(Duration::from_millis(250));
-        }
-        Self { bar, on_terminal, looks: 0 }
+        let style = ProgressStyle::with_template("\n  {bar:40.cyan/blue} {human_pos} of {human_len} records fed\n{msg}");
+        bar.set_style(style.expect("the template is well formed").progress_chars("━╸─"));
+        Self { bar, on_terminal, elapsed: Duration::ZERO, next_line: Duration::ZERO }
     }
 
     /// Something has happened.
     pub(super) fn say(&self, sentence: &str) {
-        if self.on_terminal { self.bar.println(format!("• {sentence}")) } else { line(&format!("• {sentence}")) }
+        let sentence = format!("{} • {sentence}", panel::clock(self.elapsed));
+        if self.on_terminal { self.bar.println(sentence) } else { line(&sentence) }
     }
 
     /// Where things stand.
-    pub(super) fn show(&mut self, fed: usize, tally: &Tally) {
-        self.bar.set_position(fed as u64);
-        self.looks += 1;
+    pub(super) fn show(&mut self, scene: &Scene) {
+        self.elapsed = scene.elapsed;
         if self.on_terminal {
-            self.bar.set_message(panel(fed, tally));
-        } else if self.looks % LOOKS_PER_LINE == 1 {
-            line(&format!("{fed} fed · {}", panel(fed, tally).replace('\n', " · ")));
+            self.bar.set_position(scene.fed);
+            self.bar.set_message(panel::panel(scene));
+        } else if scene.elapsed >= self.next_line {
+            self.next_line = scene.elapsed + LINE_EVERY;
+            line(&panel::line(scene));
         }
     }
 
+    /// Takes the panel away; what was said stays.
     pub(super) fn close(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-fn panel(fed: usize, tally: &Tally) -> String {
-    let behind = (fed as u64).saturating_sub(external(tally));
-    format!(
-        "processed {}  duplicates {}  late {}  filtered {}  dead letters {}\ncommits {}  crashes {}  records not yet committed {behind}",
-        tally.of("processed"),
-        tally.of("duplicate"),
-        tally.of("late"),
-        tally.of("filtered"),
-        tally.of("dead_lettered"),
-        tally.commits,
-        tally.crashes,
-    )
-}
-
-/// Records of the outside world that were dealt with; `sessions` reads what `clean` wrote.
-fn external(tally: &Tally) -> u64 {
-    tally.outcomes.iter().filter(|((topology, ..), _)| topology != "sessions").map(|(_, count)| count).sum()
+impl Drop for View {
+    fn drop(&mut self) {
+        self.close();
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "a person is watching")]

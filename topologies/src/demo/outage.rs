@@ -1,0 +1,88 @@
+//! The power cut: made to fall where it hurts most, between what is written and its commit.
+//!
+//! The cluster lets the first commit that comes die before it has any effect; that very moment all other clients die too, wherever
+//! they are. Where outputs and positions commit apart, every topology dies between the two.
+
+use std::fmt;
+use std::time::Duration;
+
+use highwater::Topology;
+use highwater::kafka::memory::{At, Call, Fault, MemoryCluster};
+use highwater::runtime::{ProcessingGuarantee, RunningStreams, Settings};
+use highwater::time::{Clock as _, SystemClock};
+
+use super::crew::APPLICATION_ID;
+use super::reading;
+use crate::exit::Failure;
+
+/// How long to wait for a commit to die in.
+const STRIKE_WITHIN: Duration = Duration::from_secs(5);
+/// How often to look whether it came. A thread that has lost its clients makes new ones after 50 ms.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// What a power cut left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outage {
+    guarantee: ProcessingGuarantee,
+    /// Records that lie in open transactions, or behind them.
+    hidden: u64,
+}
+
+/// Waits for a commit and lets it die.
+pub(super) fn strike(cluster: &MemoryCluster, topologies: &[(Topology, Settings)]) -> Result<(), Failure> {
+    let faults = cluster.faults();
+    let mut victims = 0;
+    for (topology, settings) in topologies {
+        for thread in 0..settings.threads {
+            let client = format!("{}-{}-{thread}", settings.application(topology), settings.instance_id);
+            faults.inject(At::from(deadly_call(settings.guarantee)).client(client), Fault::Crash);
+            victims += 1;
+        }
+    }
+    // One open transaction is enough to show what becomes of it. Without transactions every topology must lose its position.
+    let guarantee = topologies.first().map(|(_, settings)| settings.guarantee);
+    let spared = if guarantee == Some(ProcessingGuarantee::ExactlyOnce) { victims - 1 } else { 0 };
+    let until = SystemClock.now().plus(STRIKE_WITHIN);
+    while faults.pending() > spared && SystemClock.now() < until {
+        SystemClock.sleep(LOOK_EVERY);
+    }
+    if faults.pending() == victims {
+        return Err(Failure::failed(format!("no topology has committed anything within {STRIKE_WITHIN:?}")));
+    }
+    Ok(())
+}
+
+/// The call that makes what is written count.
+fn deadly_call(guarantee: ProcessingGuarantee) -> Call {
+    match guarantee {
+        ProcessingGuarantee::ExactlyOnce => Call::Commit,
+        ProcessingGuarantee::AtLeastOnce => Call::CommitOffsets,
+    }
+}
+
+/// Ends all clients, and the threads that used them, at once.
+pub(super) fn end_all(cluster: &MemoryCluster, running: Vec<RunningStreams>) {
+    cluster.faults().crash(APPLICATION_ID);
+    std::thread::scope(|scope| {
+        for streams in running {
+            scope.spawn(move || streams.crash());
+        }
+    });
+    cluster.faults().clear();
+}
+
+/// What there is to see while all is dark.
+pub(super) fn look(cluster: &MemoryCluster, topologies: &[(Topology, Settings)]) -> Outage {
+    let guarantee = topologies.first().map_or(ProcessingGuarantee::ExactlyOnce, |(_, settings)| settings.guarantee);
+    Outage { guarantee, hidden: reading::hidden_records(cluster) }
+}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "POWER CUT: all topologies are gone in the middle of a commit, traffic goes on; ")?;
+        match self.guarantee {
+            ProcessingGuarantee::ExactlyOnce => write!(f, "{} records lie in open transactions", self.hidden),
+            ProcessingGuarantee::AtLeastOnce => write!(f, "outputs are written, and the positions that belong to them are not"),
+        }
+    }
+}
