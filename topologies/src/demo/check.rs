@@ -28,7 +28,7 @@ pub(super) struct Check {
 /// What was counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Figures {
-    /// So many were found, and so many expected.
+    /// So many were found, of so many.
     Of(u64, u64),
     /// So many were looked at.
     Seen(u64),
@@ -87,12 +87,17 @@ fn habits(found: &Found) -> Vec<Check> {
     let records: u64 = found.records.values().sum();
     let taken: i64 = found.books.topologies().iter().map(|topology| found.books.count(topology, "in")).sum();
     let habits = [
-        (Subject::Balance, "books balance", taken.max(0) as u64, "records in = the sum of what became of them"),
-        (Subject::Versions, "row versions", found.rows, "rows, strictly increasing for each key"),
-        (Subject::Deletes, "deletes", found.deletes, "deleted rows, each followed by its tombstone"),
-        (Subject::Places, "places", records, "records, each in the partition of its key"),
+        (Subject::Balance, "books balance", Figures::Seen(taken.max(0) as u64), "records in = the sum of what became of them"),
+        (Subject::Versions, "row versions", Figures::Seen(found.rows), "rows, strictly increasing for each key"),
+        (
+            Subject::Deletes,
+            "deletes",
+            Figures::Of(found.tombstones, found.deletes),
+            "deleted rows have their tombstone right behind them",
+        ),
+        (Subject::Places, "places", Figures::Seen(records), "records, each in the partition of its key"),
     ];
-    let check = |(subject, name, seen, promise)| Check { subject, name, figures: Figures::Seen(seen), promise, differences: 0 };
+    let check = |(subject, name, figures, promise)| Check { subject, name, figures, promise, differences: 0 };
     habits.into_iter().map(check).collect()
 }
 
@@ -138,5 +143,59 @@ impl Checks {
         ranked.truncate(at_most);
         ranked.sort_by_key(|(rank, place, _)| (*place, *rank));
         ranked.into_iter().map(|(_, _, difference)| difference).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+    use shoppulse_oracle::{OutputRow, Traffic, TrafficSettings, expect};
+
+    use super::*;
+    use crate::demo::books::Books;
+
+    /// Nothing but some rows that must not be there, of which one is wrong in every way.
+    fn found() -> Found {
+        let mut actual = Actual::new().with_partitions(4);
+        let key = json!({"shop_id": "s", "order_id": "7"});
+        let row = json!({"shop_id": "s", "order_id": "7", "row_version": 1, "is_deleted": false});
+        for partition in [0, 1] {
+            actual.observe(
+                partition,
+                OutputRow { topic: topics::ORDER_FACTS.into(), key: key.clone(), value: Some(row.clone()) },
+                &[],
+            );
+        }
+        actual.observe(0, OutputRow { topic: topics::ORDER_FACTS.into(), key, value: None }, &[]);
+        actual.observe(0, OutputRow { topic: topics::LATE_EVENTS.into(), key: json!("k"), value: Some(json!(null)) }, &[]);
+        let line = json!({"minute": 0, "topology": "clean", "topic": "t", "partition": 0, "outcome": "in", "reason": ""});
+        let mut row = line.clone();
+        row["count"] = json!(3);
+        row["row_version"] = json!(1);
+        actual.observe(0, OutputRow { topic: topics::QUALITY.into(), key: line, value: Some(row) }, &[]);
+        Found { actual, books: Books::default(), records: BTreeMap::new(), rows: 0, deletes: 0, tombstones: 0 }
+    }
+
+    #[test]
+    fn every_difference_breaks_exactly_one_promise() {
+        let records: Vec<_> = Traffic::new(TrafficSettings::test(2_000, 3)).collect();
+        let Checks { checks, differences } = run(&expect(&records), &found());
+        assert_eq!(checks.iter().map(|check| check.differences).sum::<usize>(), differences.len());
+        let kept: Vec<&str> = checks.iter().filter(|check| check.differences == 0).map(|check| check.name).collect();
+        assert!(kept.is_empty(), "nothing is as it should be, and yet these are: {kept:?}");
+    }
+
+    #[test]
+    fn a_sample_has_something_of_every_topic_and_begins_with_what_hurts_most() {
+        let records: Vec<_> = Traffic::new(TrafficSettings::test(2_000, 3)).collect();
+        let checks = run(&expect(&records), &found());
+        let sample: Vec<&str> = checks.sample(10).iter().map(|difference| difference.topic.as_str()).collect();
+        assert_eq!(sample.len(), 10);
+        let mut topics_shown = sample.clone();
+        topics_shown.dedup();
+        assert_eq!(topics_shown, SHOWN_FIRST);
+        assert!(checks.sample(0).is_empty());
     }
 }

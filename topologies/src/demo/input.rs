@@ -10,7 +10,9 @@ use crate::topic_names as topics;
 
 /// Records that a demo generates at most.
 const RECORDS_MAX: u64 = 1_000_000;
-/// What they may hold together. The cluster holds them a second time, and what comes of them.
+/// Records that a sabotaged demo needs, so that some of them surely lie between two commits when the power fails.
+const SABOTAGE_MIN_RECORDS: u64 = 200;
+/// What all of them may hold together. The cluster holds them a second time, and what comes of them.
 const INPUT_MAX_BYTES: usize = 768 << 20;
 
 /// The topics of the input, and what they hold.
@@ -37,6 +39,11 @@ pub(super) fn generate(args: &DemoArgs, now_ms: i64) -> Result<Vec<InputRecord>,
         return Err(Failure::usage(format!(
             "a demo keeps its input in memory, at most {RECORDS_MAX} records; {seconds} s at {rate} a second are {count}: \
              lower --seconds or --rate"
+        )));
+    }
+    if args.sabotage && count < SABOTAGE_MIN_RECORDS {
+        return Err(Failure::usage(format!(
+            "a sabotage that shows needs {SABOTAGE_MIN_RECORDS} records; {seconds} s at {rate} a second are {count}: raise --seconds or --rate"
         )));
     }
     let settings = TrafficSettings { partitions: PARTITIONS, ..TrafficSettings::demo(seconds, rate, now_ms) };
@@ -86,5 +93,7 @@ mod tests {
         assert!(shares.keys().all(|topic| known.contains(&topic.as_str())), "{shares:?}");
         let refused = generate(&DemoArgs { seconds: 600, rate: 20_000, ..args }, 0).unwrap_err();
         assert!(refused.message.contains("lower --seconds"), "{refused}");
+        let refused = generate(&DemoArgs { rate: 10, sabotage: true, ..args }, 0).unwrap_err();
+        assert!(refused.message.contains("raise --seconds"), "{refused}");
     }
 }

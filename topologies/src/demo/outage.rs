@@ -1,6 +1,6 @@
 //! The power cut: made to fall where it hurts most, between what is written and its commit.
 //!
-//! The cluster lets the first commit that comes die before it has any effect; that very moment all other clients die too, wherever
+//! The cluster lets the next commit of `clean` die before it has any effect; that very moment all other clients die too, wherever
 //! they are. Where outputs and positions commit apart, every topology dies between the two.
 
 use std::fmt;
@@ -11,9 +11,8 @@ use highwater::kafka::memory::{At, Call, Fault, MemoryCluster};
 use highwater::runtime::{ProcessingGuarantee, RunningStreams, Settings};
 use highwater::time::{Clock as _, SystemClock};
 
-use super::crew::APPLICATION_ID;
+use super::crew::{APPLICATION_ID, BUSIEST};
 use super::reading;
-use crate::exit::Failure;
 
 /// How long to wait for a commit to die in.
 const STRIKE_WITHIN: Duration = Duration::from_secs(5);
@@ -28,28 +27,28 @@ pub(super) struct Outage {
     hidden: u64,
 }
 
-/// Waits for a commit and lets it die.
-pub(super) fn strike(cluster: &MemoryCluster, topologies: &[(Topology, Settings)]) -> Result<(), Failure> {
+/// Waits for a commit and lets it die. In traffic so thin that none comes, the power just fails.
+pub(super) fn strike(cluster: &MemoryCluster, topologies: &[(Topology, Settings)]) {
     let faults = cluster.faults();
-    let mut victims = 0;
+    let (mut victims, mut enough) = (0, 0);
     for (topology, settings) in topologies {
+        let all_must_die = settings.guarantee == ProcessingGuarantee::AtLeastOnce;
+        // One open transaction is enough to show what becomes of it, if it is of a topology that writes for every record that it reads;
+        // others hold rows back. Without transactions every topology is to die between its outputs and its positions.
+        if !all_must_die && topology.name() != BUSIEST {
+            continue;
+        }
         for thread in 0..settings.threads {
             let client = format!("{}-{}-{thread}", settings.application(topology), settings.instance_id);
             faults.inject(At::from(deadly_call(settings.guarantee)).client(client), Fault::Crash);
-            victims += 1;
         }
+        victims += settings.threads;
+        enough += if all_must_die { settings.threads } else { 1 };
     }
-    // One open transaction is enough to show what becomes of it. Without transactions every topology must lose its position.
-    let guarantee = topologies.first().map(|(_, settings)| settings.guarantee);
-    let spared = if guarantee == Some(ProcessingGuarantee::ExactlyOnce) { victims - 1 } else { 0 };
     let until = SystemClock.now().plus(STRIKE_WITHIN);
-    while faults.pending() > spared && SystemClock.now() < until {
+    while victims - faults.pending() < enough && SystemClock.now() < until {
         SystemClock.sleep(LOOK_EVERY);
     }
-    if faults.pending() == victims {
-        return Err(Failure::failed(format!("no topology has committed anything within {STRIKE_WITHIN:?}")));
-    }
-    Ok(())
 }
 
 /// The call that makes what is written count.

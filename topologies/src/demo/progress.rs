@@ -67,12 +67,12 @@ impl Progress {
 
     /// How things stand now.
     pub(super) fn at(&mut self, now: Timestamp, feed: &Feed<'_>, tally: &Tally) -> Scene {
-        let fed = feed.sent() as u64;
+        let sent = feed.sent() as u64;
         let stand = |course: &mut Course| course.at(now, offered_to(course.topology, feed, tally), tally);
         Scene {
             elapsed: since(self.began, now),
-            fed,
-            fed_per_second: self.fed.per_second(now, fed),
+            fed: sent,
+            fed_per_second: self.fed.per_second(now, sent),
             standings: self.courses.iter_mut().map(stand).collect(),
             written: tally.records_out.clone(),
             dead_letters: tally.reasons("dead_lettered"),

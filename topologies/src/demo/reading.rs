@@ -74,7 +74,7 @@ pub(super) fn read(cluster: &MemoryCluster, schemas: &Schemas) -> Result<Found, 
     reading.rows::<OrderFactKey, OrderFact>(topics::ORDER_FACTS, |_, _, _| ())?;
     reading.rows::<CustomerKey, CustomerRow>(topics::CUSTOMERS, |_, _, _| ())?;
     reading.rows::<CustomerVersionKey, CustomerVersion>(topics::CUSTOMER_HISTORY, |_, _, _| ())?;
-    reading.rows::<QualityKey, QualityRow>(topics::QUALITY, |books, key, row| books.enter(key, row))?;
+    reading.rows::<QualityKey, QualityRow>(topics::QUALITY, Books::enter)?;
     reading.as_received(topics::LATE_EVENTS);
     reading.as_received(topics::DEAD_LETTERS);
     Ok(reading.found)

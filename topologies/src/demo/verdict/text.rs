@@ -172,6 +172,13 @@ fn write_cost(f: &mut fmt::Formatter<'_>, story: &Story) -> fmt::Result {
     writeln!(f, "    {wall:.1} s, {cpu:.1} s of CPU ({:.0} s per million records){memory}", cpu * 1e6 / records.max(1) as f64)?;
     let commits = HumanCount(story.commits);
     match story.guarantee {
+        ProcessingGuarantee::ExactlyOnce if story.taken_back == 0 => {
+            writeln!(
+                f,
+                "    {commits} commits, {} power cut, which met no open transaction: more --rate brings one",
+                story.crashes
+            )
+        }
         ProcessingGuarantee::ExactlyOnce => writeln!(
             f,
             "    {commits} commits, {} power cut, and {} records of open transactions taken back: no reader has seen them",
@@ -201,13 +208,10 @@ fn write_sentence(f: &mut fmt::Formatter<'_>, verdict: &Verdict) -> fmt::Result 
 }
 
 fn write_further(f: &mut fmt::Formatter<'_>, story: &Story) -> fmt::Result {
-    writeln!(
-        f,
-        "\nThe embedded cluster is not durable and cannot be reached from outside. The same on a real Kafka, which is both:"
-    )?;
+    writeln!(f, "\nThe embedded cluster is not durable, and nobody outside can reach it. The same on a real Kafka:")?;
     writeln!(f, "{ON_KAFKA}")?;
     if let Some(path) = &story.kept_state {
-        writeln!(f, "  bin/shoppulse --set state_dir={} state inspect   # the state that was kept", path.display())?;
+        writeln!(f, "  bin/shoppulse --set state_dir={} state inspect", path.display())?;
     }
     match story.guarantee {
         ProcessingGuarantee::ExactlyOnce => {
@@ -220,7 +224,8 @@ fn write_further(f: &mut fmt::Formatter<'_>, story: &Story) -> fmt::Result {
 }
 
 /// Where to go from here.
-const ON_KAFKA: &str = "  make test ARGS='-p highwater --test e2e'         # the same check, against real brokers and through a kill
+const ON_KAFKA: &str =
+    "  make test ARGS='-p highwater --test e2e'         # the same check, against real brokers and through a kill
 By hand:
   eval \"$(dev/kafka up)\"                           # a broker and a schema registry on this machine
   bin/shoppulse topics apply --execute             # then `run`, and send events as README.md shows

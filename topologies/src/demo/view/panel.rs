@@ -118,7 +118,7 @@ mod tests {
             duplicate: 300,
             late: 5,
             dead_lettered: 40,
-            behind: Duration::from_millis(250),
+            behind: Duration::from_millis(300),
             ..Standing::default()
         };
         let reasons = ["bad_key", "not_json", "not_utf8", "too_large", "wrong_type", "empty_value"];
@@ -146,8 +146,7 @@ mod tests {
 
     #[test]
     fn a_line_tells_the_same_in_one_line() {
-        let expected = "1:15 fed 20,000 (2,000/s) · processed 12,000 · filtered 0 · duplicate 300 · late 5 · dead 40 · clean 0.2 s behind · 99 commits";
-        let line = line(&scene());
-        assert_eq!(line.replace("0.3 s", "0.2 s"), expected);
+        let expected = "1:15 fed 20,000 (2,000/s) · processed 12,000 · filtered 0 · duplicate 300 · late 5 · dead 40 · clean 0.3 s behind · 99 commits";
+        assert_eq!(line(&scene()), expected);
     }
 }
