@@ -78,10 +78,13 @@ pub(super) fn look(cluster: &MemoryCluster, topologies: &[(Topology, Settings)])
 
 impl fmt::Display for Outage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "POWER CUT: all topologies are gone in the middle of a commit, traffic goes on; ")?;
         match self.guarantee {
-            ProcessingGuarantee::ExactlyOnce => write!(f, "{} records lie in open transactions", self.hidden),
-            ProcessingGuarantee::AtLeastOnce => write!(f, "outputs are written, and the positions that belong to them are not"),
+            ProcessingGuarantee::ExactlyOnce => {
+                write!(f, "POWER CUT within a commit: {} records lie in open transactions; traffic goes on", self.hidden)
+            }
+            ProcessingGuarantee::AtLeastOnce => {
+                write!(f, "POWER CUT between outputs and their positions: nothing can be taken back; traffic goes on")
+            }
         }
     }
 }

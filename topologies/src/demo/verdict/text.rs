@@ -186,7 +186,11 @@ fn write_cost(f: &mut fmt::Formatter<'_>, story: &Story) -> fmt::Result {
             HumanCount(story.taken_back)
         ),
         ProcessingGuarantee::AtLeastOnce => {
-            writeln!(f, "    {commits} commits, {} power cut, and no transaction that could be taken back", story.crashes)
+            writeln!(
+                f,
+                "    {commits} commits, {} power cut, and without transactions nothing could be taken back",
+                story.crashes
+            )
         }
     }
 }
@@ -198,8 +202,9 @@ fn write_sentence(f: &mut fmt::Formatter<'_>, verdict: &Verdict) -> fmt::Result 
         (true, false) => style("VERDICT: holds. Every row, count and dead letter is as expected; nothing is lost or doubled.".to_owned()).green(),
         (false, false) => style(format!("VERDICT: does not hold. {differences} differences: this is a bug.")).red(),
         (false, true) => style(format!(
-            "VERDICT: does not hold, as it should: exactly-once was switched off. Outputs and the positions that belong to them were \
-             committed apart;\nthe power cut fell between the two, so the same records were processed twice. {differences} differences."
+            "VERDICT: does not hold, as it should: exactly-once was switched off. {differences} differences.\n\
+             Outputs and the positions that belong to them were committed apart, and the power cut fell\n\
+             between the two, so the same records were processed twice."
         ))
         .red(),
         (true, true) => style("VERDICT: holds, although exactly-once was switched off: the power cut found nothing to double. More --rate shows it.".to_owned()).red(),
@@ -208,7 +213,7 @@ fn write_sentence(f: &mut fmt::Formatter<'_>, verdict: &Verdict) -> fmt::Result 
 }
 
 fn write_further(f: &mut fmt::Formatter<'_>, story: &Story) -> fmt::Result {
-    writeln!(f, "\nThe embedded cluster is not durable, and nobody outside can reach it. The same on a real Kafka:")?;
+    writeln!(f, "\nThe embedded cluster is not durable, and nobody outside can reach it. The same topologies on a real Kafka:")?;
     writeln!(f, "{ON_KAFKA}")?;
     if let Some(path) = &story.kept_state {
         writeln!(f, "  bin/shoppulse --set state_dir={} state inspect", path.display())?;
@@ -223,11 +228,10 @@ fn write_further(f: &mut fmt::Formatter<'_>, story: &Story) -> fmt::Result {
     }
 }
 
-/// Where to go from here.
-const ON_KAFKA: &str =
-    "  make test ARGS='-p highwater --test e2e'         # the same check, against real brokers and through a kill
-By hand:
-  eval \"$(dev/kafka up)\"                           # a broker and a schema registry on this machine
-  bin/shoppulse topics apply --execute             # then `run`, and send events as README.md shows
-  bin/shoppulse tail curated.sessions --from-beginning
-  bin/shoppulse topology describe sessions         # what lies between the topics; needs no cluster";
+/// Where to go from here. It runs the topologies, not the comparison: an input of one's own has no oracle.
+const ON_KAFKA: &str = "  eval \"$(dev/kafka up)\"                           # a broker and a schema registry on this machine
+  bin/shoppulse topics apply --execute             # creates the topics; then send events as README.md shows
+  bin/shoppulse run --until-end                    # processes what is there
+  bin/shoppulse tail curated.sessions --from-beginning --until-end
+And without any cluster:
+  bin/shoppulse topology describe sessions         # what lies between the topics";
