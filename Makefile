@@ -47,8 +47,12 @@ kafka-up: ## a real Kafka and a schema registry (BROKERS=3); prints what to expo
 kafka-down: ## end them, delete their data
 	@dev/kafka down
 
-# A folder or a link that somebody made is left alone.
+# A folder or a link that somebody made is left alone. Cargo tells by the times of files what to build again, and takes the crates of
+# two clones for the same: so whoever comes into the folder after another clone touches its own.
 links:
 	@mkdir -p "$(CARGO_TARGET_DIR)" bin
+	@[ "$$(cat "$(CARGO_TARGET_DIR)/clone" 2>/dev/null)" = "$(CURDIR)" ] || { \
+		find . -path ./target -prune -o -type f \( -name '*.rs' -o -name '*.avsc' \) -exec touch {} +; \
+		echo "$(CURDIR)" >"$(CARGO_TARGET_DIR)/clone"; }
 	@[ -e target ] || ln -sfn "$(abspath $(CARGO_TARGET_DIR))" target
 	@ln -sfn "$(abspath $(CARGO_TARGET_DIR))/debug/shoppulse" bin/shoppulse

@@ -35,7 +35,7 @@ mod trim;
 pub mod until_end;
 
 pub use settings::{Limits, ProcessingGuarantee, Settings};
-pub use startup::{InternalTopic, TopicCheck, internal_topics};
+pub use startup::{BINDING, InternalTopic, TopicCheck, internal_topics};
 pub use status::{ApplicationStatus, TaskPhase, TaskStatus};
 
 use control::Control;
@@ -107,7 +107,7 @@ impl KafkaStreams {
     /// What the threads share, once topics are checked and created.
     pub(crate) fn prepare(self) -> Result<Arc<Shared>, Error> {
         let Self { topology, settings, kafka, clock, resources } = self;
-        let prepared = startup::prepare(&topology, &settings, &*kafka)?;
+        let prepared = startup::prepare(&topology, &settings, &*kafka, &*clock)?;
         let resources = resources.unwrap_or_else(|| settings.limits.state_resources());
         let trimmer = Trimmer::spawn(Arc::clone(&kafka), settings.request_timeout)?;
         let metrics = ApplicationMetrics::new(&prepared.application);

@@ -1,7 +1,10 @@
-//! The client of schema registries against a double that answers well and badly, and against a real one where there is one.
+//! The client of schema registries against a double that answers well and badly, and against a real one.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[path = "support/real_kafka.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod real_kafka;
 mod schema_registry {
     pub(crate) mod double;
     pub(crate) mod gate;
@@ -15,6 +18,7 @@ use highwater::serde::avro::{
     AvroSerde, CACHE_FILE, Registry, RegistryAuth, RegistryError, RegistrySettings, SchemaId, SchemaRegistry, SharedRegistry,
 };
 use highwater::serde::{Decode, Encode};
+use real_kafka::RealKafka;
 use schema_registry::double::Double;
 use schema_registry::gate::Gate;
 use serde::{Deserialize, Serialize};
@@ -213,10 +217,10 @@ fn a_record_of_an_unknown_id_waits_for_the_registry() {
 }
 
 #[test]
-#[ignore = "needs a schema registry: eval \"$(dev/kafka up)\""]
 fn a_real_registry_does_the_same() {
-    #[expect(clippy::disallowed_methods, reason = "where the registry is depends on the machine")]
-    let url = std::env::var("SHOPPULSE__SCHEMA_REGISTRY__URL").expect("the registry's address");
+    let cluster = RealKafka::up(&[]);
+    let url = cluster.registry_url();
+    every_schema_is_registered_and_read_back(url);
     let (authority, path) = url.trim_start_matches("http://").split_once('/').expect("the address has a path");
     let gate = Gate::before(authority);
     let directory = tempfile::tempdir().unwrap();
@@ -230,7 +234,7 @@ fn a_real_registry_does_the_same() {
     let error = open(&settings).register(&value, &BREAKING.replace(r#""doc":"breaking","#, "")).unwrap_err();
     assert!(matches!(&error, RegistryError::Incompatible { subject, .. } if *subject == value), "{error}");
 
-    let fresh = open(&RegistrySettings::new(&url));
+    let fresh = open(&RegistrySettings::new(url));
     let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     assert_eq!(parse(&fresh.schema(id).unwrap()), parse(TWO));
     let unknown = SchemaId(99_999_999);
@@ -246,4 +250,15 @@ fn a_real_registry_does_the_same() {
     assert_eq!(serde.decode(&record), Ok(Two { a: 1, b: None }));
     assert!(shared.schema(unknown).unwrap_err().is_retriable());
     assert!(shared.register("other-value", ONE).unwrap_err().is_retriable());
+}
+
+/// All schemas of the pipeline, with docs and marks of personal fields.
+fn every_schema_is_registered_and_read_back(url: &str) {
+    let registry: SharedRegistry = Arc::new(open(&RegistrySettings::new(url)));
+    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    for schema in shoppulse_avro::schemas() {
+        let serde = AvroSerde::<()>::bind(&registry, schema.subject, schema.text).unwrap();
+        let text = open(&RegistrySettings::new(url)).schema(serde.schema_id()).unwrap();
+        assert_eq!(parse(&text), parse(schema.text), "{}", schema.subject);
+    }
 }

@@ -60,6 +60,7 @@ fn every_file_is_in_the_catalogue() {
     assert_eq!(files, subjects);
 }
 
+// covers: R50
 #[test]
 fn every_field_has_a_doc_and_a_type_that_lasts() {
     for schema in schemas() {

@@ -31,6 +31,8 @@ mod errors;
 mod fetch;
 #[expect(unsafe_code, reason = "the C client's group metadata")]
 mod group;
+#[expect(unsafe_code, reason = "the C client's requests for a group's offsets")]
+mod group_offsets;
 #[expect(unsafe_code, reason = "the C client's headers")]
 mod headers;
 #[expect(unsafe_code, reason = "the C client's log callback")]

@@ -4,17 +4,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use highwater_state::StoreKind;
 
 use super::assignment::Parts;
 use super::settings::Settings;
-use crate::error::{Error, ErrorKind};
-use crate::kafka::{Admin, Kafka, KafkaErrorKind, NewTopic, TopicDescription};
+use crate::error::Error;
+use crate::kafka::{Kafka, TopicDescription};
 use crate::task::TopicTable;
-use crate::time::{Clock as _, SystemClock};
+use crate::time::Clock;
 use crate::topology::{SubTopology, TopicName, Topology, store_specs};
+
+mod cluster;
+
+use cluster::Cluster;
 
 /// What the start found out.
 #[derive(Debug, Default)]
@@ -34,9 +37,12 @@ pub struct InternalTopic {
     pub name: String,
     /// How many partitions.
     pub partitions: i32,
-    /// Settings that correctness rests on, by Kafka's names.
+    /// Settings to create it with, by Kafka's names. Those of [`BINDING`] may not be changed, others may.
     pub config: BTreeMap<String, String>,
 }
+
+/// Settings of internal topics that results rest on: with others, state could not be rebuilt from them.
+pub const BINDING: [&str; 2] = ["cleanup.policy", "retention.ms"];
 
 /// What a topic lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +123,8 @@ pub(crate) fn check(wanted: &InternalTopic, found: Option<&TopicDescription>, se
             wanted.name, found.partitions, wanted.partitions
         ));
     }
-    let differing = wanted.config.iter().find(|(key, value)| settings.get(*key).is_some_and(|set| set != *value));
+    let mut binding = wanted.config.iter().filter(|(key, _)| BINDING.contains(&&***key));
+    let differing = binding.find(|(key, value)| settings.get(*key).is_some_and(|set| set != *value));
     differing.map_or(TopicCheck::Fits, |(key, value)| {
         TopicCheck::Differs(format!(
             "internal topic `{name}` has {key}={found} and needs {value}: `kafka-configs.sh --alter --entity-type topics --entity-name {name} --add-config {key}={value}`",
@@ -128,50 +135,19 @@ pub(crate) fn check(wanted: &InternalTopic, found: Option<&TopicDescription>, se
 }
 
 /// Checks what exists, creates what is the application's own.
-pub(crate) fn prepare(topology: &Topology, settings: &Settings, kafka: &dyn Kafka) -> Result<Prepared, Error> {
+pub(crate) fn prepare(topology: &Topology, settings: &Settings, kafka: &dyn Kafka, clock: &dyn Clock) -> Result<Prepared, Error> {
     let application = settings.application(topology);
-    let mut admin = kafka.admin()?;
-    let mut counts = external_topics(topology, settings, &mut *admin)?;
+    let mut cluster = Cluster::connect(kafka, settings, clock)?;
+    let mut counts = cluster.external_topics(topology)?;
     check_equal_partitions(topology, &counts)?;
     let internal = internal_topics(topology, settings, |name| counts.get(name).copied())?;
-    let log_ids = ensure(&internal, settings, &mut *admin)?;
+    let log_ids = cluster.ensure(&internal)?;
     counts.extend(internal.iter().map(|topic| (topic.name.clone(), topic.partitions)));
     let parts = Parts::new(topology, &application, |topic| counts[topic]);
-    let limits = record_limits(&counts, settings, &mut *admin)?;
+    let limits = cluster.record_limits(&counts)?;
     let topics = TopicTable::new(counts.into_iter().map(|(name, count)| (Arc::from(name), count)));
     let topics = topics.with_record_max_bytes(limits);
     Ok(Prepared { application, parts, topics: Arc::new(topics), log_ids })
-}
-
-/// The largest record that each topic takes from this client.
-fn record_limits(
-    counts: &BTreeMap<String, i32>,
-    settings: &Settings,
-    admin: &mut dyn Admin,
-) -> Result<Vec<(Arc<str>, usize)>, Error> {
-    let mut limits = Vec::new();
-    for name in counts.keys() {
-        let config = config_of(name, settings, admin)?;
-        let of_topic = config.get("max.message.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(usize::MAX);
-        limits.push((Arc::from(&**name), of_topic.min(settings.limits.record_bytes)));
-    }
-    Ok(limits)
-}
-
-/// Partition counts of the topics of the outside world, all of which must exist.
-fn external_topics(topology: &Topology, settings: &Settings, admin: &mut dyn Admin) -> Result<BTreeMap<String, i32>, Error> {
-    let mut names = topology.reads();
-    names.extend(topology.writes());
-    names.sort();
-    names.dedup();
-    let names: Vec<&str> = names.iter().map(|name| &**name).collect();
-    let found = admin.describe_topics(&names, settings.request_timeout).map_err(|error| cluster_error(error, settings))?;
-    let missing: Vec<String> =
-        names.iter().zip(&found).filter(|(_, topic)| topic.is_none()).map(|(name, _)| format!("`{name}`")).collect();
-    if !missing.is_empty() {
-        return Err(Error::config(format!("topics {} do not exist: {}", missing.join(", "), settings.create_topics_hint)));
-    }
-    Ok(found.into_iter().flatten().map(|topic| (topic.name.to_string(), topic.partitions)).collect())
 }
 
 /// Topics whose records stay in their partitions need equally many.
@@ -187,69 +163,4 @@ fn check_equal_partitions(topology: &Topology, counts: &BTreeMap<String, i32>) -
         }
     }
     Ok(())
-}
-
-fn cluster_error(error: crate::kafka::KafkaError, settings: &Settings) -> Error {
-    let error = Error::from(error);
-    if *error.kind() == ErrorKind::Unavailable {
-        return error.context(format_args!(
-            "no broker answered within {:?}; check the bootstrap servers and that they are up",
-            settings.request_timeout
-        ));
-    }
-    error
-}
-
-/// Creates what is missing, refuses what differs, and returns the topics' identities.
-fn ensure(wanted: &[InternalTopic], settings: &Settings, admin: &mut dyn Admin) -> Result<BTreeMap<String, [u8; 16]>, Error> {
-    let names: Vec<&str> = wanted.iter().map(|topic| &*topic.name).collect();
-    let found = admin.describe_topics(&names, settings.request_timeout)?;
-    let mut missing = Vec::new();
-    for (topic, found) in wanted.iter().zip(&found) {
-        let config = if found.is_some() { config_of(&topic.name, settings, admin)? } else { BTreeMap::new() };
-        match check(topic, found.as_ref(), &config) {
-            TopicCheck::Fits => {}
-            TopicCheck::Missing => missing.push(NewTopic {
-                name: topic.name.clone(),
-                partitions: topic.partitions,
-                replication_factor: settings.replication_factor,
-                config: topic.config.clone(),
-            }),
-            TopicCheck::Differs(sentence) => return Err(Error::config(sentence)),
-        }
-    }
-    if missing.is_empty() {
-        return Ok(ids(found));
-    }
-    admin.create_topics(&missing, settings.request_timeout)?;
-    await_topics(&names, settings, admin)
-}
-
-/// The settings of a topic that exists. One that this process or another has just made is not known to every broker at once.
-fn config_of(name: &str, settings: &Settings, admin: &mut dyn Admin) -> Result<BTreeMap<String, String>, Error> {
-    const ATTEMPTS: usize = 250;
-    const PAUSE: Duration = Duration::from_millis(20);
-    for _ in 1..ATTEMPTS {
-        match admin.topic_config(name, settings.request_timeout) {
-            Err(error) if error.kind == KafkaErrorKind::UnknownTopic => SystemClock.sleep(PAUSE),
-            answer => return Ok(answer?),
-        }
-    }
-    Ok(admin.topic_config(name, settings.request_timeout)?)
-}
-
-/// Waits until every broker that may be asked knows the topics.
-fn await_topics(names: &[&str], settings: &Settings, admin: &mut dyn Admin) -> Result<BTreeMap<String, [u8; 16]>, Error> {
-    const ATTEMPTS: usize = 100;
-    for _ in 0..ATTEMPTS {
-        let found = admin.describe_topics(names, settings.request_timeout)?;
-        if found.iter().all(Option::is_some) {
-            return Ok(ids(found));
-        }
-    }
-    Err(Error::new(ErrorKind::Unavailable, "internal topics were created, but brokers still do not know them"))
-}
-
-fn ids(found: Vec<Option<TopicDescription>>) -> BTreeMap<String, [u8; 16]> {
-    found.into_iter().flatten().map(|topic| (topic.name.to_string(), topic.id)).collect()
 }

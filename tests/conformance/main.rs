@@ -1,5 +1,5 @@
-//! One suite of cases over the ports to Kafka, run against each adapter: the embedded cluster always, a real cluster where
-//! there is one. A case passes on both or one adapter is wrong. What only the embedded cluster can do is in `embedded`.
+//! One suite of cases over the ports to Kafka, run against each adapter: the embedded cluster and a real
+//! one. A case passes on both or one adapter is wrong. What only the embedded cluster can do is in `embedded`.
 
 #![expect(clippy::unwrap_used, reason = "a case fails by panicking, in its helpers too")]
 
@@ -8,6 +8,7 @@ mod embedded;
 mod groups;
 mod harness;
 #[path = "../support/real_kafka.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
 mod real_kafka;
 mod records;
 mod transactions;
@@ -16,10 +17,9 @@ use std::collections::BTreeMap;
 
 use highwater::kafka::rdkafka::RdKafka;
 
-/// A real cluster to run the cases against, if this machine has one.
-fn real_cluster() -> Option<RdKafka> {
-    let servers = real_kafka::bootstrap_servers()?;
-    Some(RdKafka::new(servers, BTreeMap::new()).expect("no properties"))
+/// A real cluster to run the cases against.
+fn real_cluster() -> RdKafka {
+    RdKafka::new(real_kafka::bootstrap_servers(), BTreeMap::new()).expect("no properties")
 }
 
 /// Makes a test of each case for each adapter.
@@ -35,11 +35,9 @@ macro_rules! cases {
         mod on_a_real_cluster {
             $($(#[test]
             fn $case() {
-                if let Some(kafka) = crate::real_cluster() {
-                    // A cluster that is used again remembers the names of earlier runs.
-                    let unique = format!("{}-{}", stringify!($case), std::process::id());
-                    crate::$module::$case(&kafka, &unique);
-                }
+                // A cluster that is used again remembers the names of earlier runs.
+                let unique = format!("{}-{}", stringify!($case), std::process::id());
+                crate::$module::$case(&crate::real_cluster(), &unique);
             })+)+
         }
     };

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use highwater::kafka::rdkafka::RdKafka;
 
 use crate::PARTITIONS;
+use crate::real_kafka::RealKafka;
 
 /// Several clusters and pipelines at once would only slow one another down.
 pub(crate) fn one_at_a_time() -> MutexGuard<'static, ()> {
@@ -17,36 +18,17 @@ pub(crate) fn one_at_a_time() -> MutexGuard<'static, ()> {
 
 /// Brokers and a registry, ended when it is dropped.
 pub(crate) struct Cluster {
+    real: RealKafka,
     home: tempfile::TempDir,
-    brokers: usize,
-    /// What `dev/kafka up` says to export.
-    exports: BTreeMap<String, String>,
+    brokers: String,
 }
 
 impl Cluster {
-    /// Starts one; `None` if this machine has no Java.
-    pub(crate) fn start(brokers: usize) -> Option<Self> {
-        Command::new("java").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
-        let home = tempfile::tempdir().expect("a directory");
-        let mut cluster = Self { home, brokers, exports: BTreeMap::new() };
-        let (count, owner) = (brokers.to_string(), std::process::id().to_string());
-        let printed = cluster.script(&["up", "--brokers", &count, "--owner", &owner]);
-        let exports = printed.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
-        cluster.exports = exports.map(|(name, value)| (name.to_owned(), value.trim_matches(['"', '\'']).to_owned())).collect();
-        assert_eq!(cluster.exports.len(), 2, "dev/kafka up says where brokers and registry are: {printed}");
-        Some(cluster)
-    }
-
-    fn script(&self, arguments: &[&str]) -> String {
-        let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/dev/kafka"))
-            .args(arguments)
-            .arg("--dir")
-            .arg(self.path("kafka"))
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("dev/kafka runs");
-        assert!(output.status.success(), "dev/kafka {arguments:?} failed");
-        String::from_utf8(output.stdout).expect("text")
+    /// Starts one.
+    pub(crate) fn start(brokers: usize) -> Self {
+        let brokers = brokers.to_string();
+        let real = RealKafka::up(&["--brokers", &brokers]);
+        Self { real, home: tempfile::tempdir().expect("a directory"), brokers }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -59,8 +41,7 @@ impl Cluster {
 
     /// A client of its own.
     pub(crate) fn kafka(&self) -> RdKafka {
-        let servers = &self.exports["SHOPPULSE__KAFKA__BOOTSTRAP_SERVERS"];
-        RdKafka::new(servers.as_str(), BTreeMap::new()).expect("a client")
+        RdKafka::new(self.real.bootstrap_servers(), BTreeMap::new()).expect("a client")
     }
 
     /// The binary, with all settings of one instance. The settings of whoever runs the tests do not reach it.
@@ -69,12 +50,17 @@ impl Cluster {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SHOPPULSE_")) {
             command.env_remove(name);
         }
+        // Generated traffic has the same times in each run, and brokers delete by the age of records.
+        for (kept, hours) in [("RAW", "80000"), ("CLEAN", "87600"), ("FAILED", "87600"), ("QUALITY", "87600")] {
+            command.env(format!("SHOPPULSE__TOPICS__{kept}_RETENTION_HOURS"), hours);
+        }
         command
             .args(arguments)
             .current_dir(self.home.path())
-            .envs(&self.exports)
+            .env("SHOPPULSE__KAFKA__BOOTSTRAP_SERVERS", self.real.bootstrap_servers())
+            .env("SHOPPULSE__SCHEMA_REGISTRY__URL", self.real.registry_url())
             .env("SHOPPULSE__PARTITIONS", PARTITIONS.to_string())
-            .env("SHOPPULSE__REPLICATION_FACTOR", self.brokers.to_string())
+            .env("SHOPPULSE__REPLICATION_FACTOR", &self.brokers)
             .env("SHOPPULSE__THREADS", "2")
             .env("SHOPPULSE__INSTANCE_ID", instance)
             .env("SHOPPULSE__STATE_DIR", self.path(&format!("state-{instance}")))
@@ -82,17 +68,18 @@ impl Cluster {
         command
     }
 
+    /// The transactional ids of open transactions, each with output in it: brokers open one at the first record.
+    pub(crate) fn open_transactions(&self) -> Vec<String> {
+        let listed = String::from_utf8(self.real.tool(&["transactions", "list"]).stdout).expect("text");
+        let rows = listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        rows.filter(|row| row.last() == Some(&"Ongoing")).map(|row| row[0].to_owned()).collect()
+    }
+
     /// Runs a command that must go well, and gives what it printed.
     pub(crate) fn succeed(&self, arguments: &[&str]) -> String {
         let output = self.shoppulse("tools", arguments).output().expect("the binary runs");
         assert!(output.status.success(), "shoppulse {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("text")
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.script(&["down"]);
     }
 }
 

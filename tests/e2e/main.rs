@@ -3,6 +3,9 @@
 
 mod cluster;
 mod process;
+#[path = "../support/real_kafka.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod real_kafka;
 mod starts;
 mod traffic;
 
@@ -16,8 +19,10 @@ use shoppulse_oracle::{Actual, InputRecord, Traffic, TrafficSettings, compare, e
 use cluster::{Cluster, one_at_a_time};
 use process::Process;
 
-const RECORDS: usize = 20_000;
+const RECORDS: usize = 200_000;
 const PARTITIONS: i32 = 4;
+/// How long two processes may take for all records.
+const END_WITHIN: Duration = Duration::from_mins(5);
 const REQUEST: Duration = Duration::from_secs(30);
 const POLL_EVERY: Duration = Duration::from_millis(100);
 const OUTPUTS: [&str; 8] = [
@@ -32,10 +37,10 @@ const OUTPUTS: [&str; 8] = [
 ];
 
 #[test]
-#[ignore = "not shown to pass yet; run it by name on a machine with more than two cores"]
+#[ignore = "one run in three hung; being looked into"]
 fn rows_equal_the_oracle_through_a_kill_of_one_of_two_processes() {
     let _turn = one_at_a_time();
-    let Some(cluster) = Cluster::start(3) else { return };
+    let cluster = Cluster::start(3);
     cluster.succeed(&["topics", "apply", "--execute"]);
     let records: Vec<InputRecord> = Traffic::new(TrafficSettings::test(RECORDS, 7)).collect();
     traffic::produce(&cluster.kafka(), &records);
@@ -44,12 +49,13 @@ fn rows_equal_the_oracle_through_a_kill_of_one_of_two_processes() {
     let mut first = Process::start(cluster.shoppulse("one", &run), cluster.log("one"));
     let mut second = Process::start(cluster.shoppulse("two", &run), cluster.log("two"));
     let raw = records.iter().filter(|record| record.topic == "raw.events").count() as i64;
-    let seen = wait_for_position(&cluster, raw / 3, &mut first);
+    wait_for_position(&cluster, raw / 4, &mut first);
+    kill_in_open_transaction(&cluster, "two", &mut second);
+    let seen = wait_for_position(&cluster, 0, &mut first);
     assert!(seen < raw, "there was work left when the process was killed: {seen} of {raw} raw events were done");
-    second.kill();
     let mut second = Process::start(cluster.shoppulse("two", &run), cluster.log("two-again"));
     for (name, process) in [("the one that stayed", &mut first), ("the one that came back", &mut second)] {
-        assert_eq!(process.wait(Duration::from_mins(4)), Some(0), "{name} ends well:\n{}", process.last_words());
+        assert_eq!(process.wait(END_WITHIN), Some(0), "{name} ends well:\n{}", process.last_words());
     }
 
     let actual = read_outputs(&cluster);
@@ -59,10 +65,9 @@ fn rows_equal_the_oracle_through_a_kill_of_one_of_two_processes() {
 }
 
 #[test]
-#[ignore = "not shown to pass yet; run it by name on a machine with more than two cores"]
 fn sigterm_leaves_within_ten_seconds() {
     let _turn = one_at_a_time();
-    let Some(cluster) = Cluster::start(1) else { return };
+    let cluster = Cluster::start(1);
     cluster.succeed(&["topics", "apply", "--execute"]);
     let records: Vec<InputRecord> = Traffic::new(TrafficSettings::test(5_000, 7)).collect();
     traffic::produce(&cluster.kafka(), &records);
@@ -70,6 +75,21 @@ fn sigterm_leaves_within_ten_seconds() {
     wait_for_position(&cluster, 1, &mut process);
     process.terminate();
     assert_eq!(process.wait(Duration::from_secs(10)), Some(0), "it leaves in order and in time:\n{}", process.last_words());
+}
+
+/// Kills a process with SIGKILL while a transaction of its is open and has output in it: it stands still while that is looked up.
+fn kill_in_open_transaction(cluster: &Cluster, instance: &str, process: &mut Process) {
+    const ATTEMPTS: usize = 20;
+    for _ in 0..ATTEMPTS {
+        process.pause();
+        let open = cluster.open_transactions();
+        if open.iter().any(|id| id.contains(&format!("-{instance}-"))) {
+            return process.kill();
+        }
+        process.resume();
+        SystemClock.sleep(POLL_EVERY);
+    }
+    panic!("no transaction of {instance} was open at any of {ATTEMPTS} moments:\n{}", process.last_words());
 }
 
 /// Waits until the first topology has committed so many raw events; tells how many it has.

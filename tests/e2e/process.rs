@@ -31,7 +31,21 @@ impl Process {
 
     /// SIGTERM: it is asked to leave.
     pub(crate) fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("`kill` runs");
+        self.signal("TERM");
+    }
+
+    /// SIGSTOP: it stands still, wherever it is.
+    pub(crate) fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT: it goes on.
+    pub(crate) fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().expect("`kill` runs");
         assert!(sent.success(), "the signal was sent");
     }
 

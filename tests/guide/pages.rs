@@ -204,3 +204,14 @@ fn quoted_code_is_the_code_of_its_file() {
     }
     assert!(quotes >= 2, "quotes are found at all");
 }
+
+#[test]
+fn every_metric_stands_in_the_operators_page_as_the_program_describes_it() {
+    let page = fs::read_to_string(root().join("docs/guide/operations.md")).unwrap();
+    let row = |metric: &highwater::metrics::Metric| {
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        format!("| `{}` | {} | {} |", metric.name, labels.join(", "), metric.about)
+    };
+    let rows = highwater::metrics::ALL.iter().map(row);
+    assert_none("rows that are missing", &rows.filter(|row| !page.lines().any(|line| line == row)).collect::<Vec<_>>());
+}

@@ -18,8 +18,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A cluster to talk to; these tests are about nothing else.
 pub(crate) fn kafka() -> RdKafka {
-    let servers = real_kafka::bootstrap_servers().expect("a real Kafka needs Java: see dev/kafka");
-    RdKafka::new(servers, BTreeMap::new()).expect("no properties")
+    RdKafka::new(real_kafka::bootstrap_servers(), BTreeMap::new()).expect("no properties")
 }
 
 /// A name that no other test has.
@@ -58,16 +57,18 @@ pub(crate) fn producer(transactional_id: Option<&str>) -> Box<dyn Producer> {
 }
 
 pub(crate) fn consumer(group: &str) -> Box<dyn Consumer> {
-    kafka()
-        .consumer(&ConsumerSettings {
-            group_id: group.to_owned(),
-            instance_id: None,
-            client_id: "test-consumer".to_owned(),
-            queue_max_bytes: 16 << 20,
-            session_timeout: Duration::from_secs(10),
-            isolation: Isolation::ReadCommitted,
-        })
-        .unwrap()
+    kafka().consumer(&consumer_settings(group)).unwrap()
+}
+
+pub(crate) fn consumer_settings(group: &str) -> ConsumerSettings {
+    ConsumerSettings {
+        group_id: group.to_owned(),
+        instance_id: None,
+        client_id: "test-consumer".to_owned(),
+        queue_max_bytes: 16 << 20,
+        session_timeout: Duration::from_secs(10),
+        isolation: Isolation::ReadCommitted,
+    }
 }
 
 pub(crate) fn reader(isolation: Isolation) -> Box<dyn Reader> {

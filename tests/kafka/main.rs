@@ -7,5 +7,6 @@ mod consuming;
 mod doubting;
 mod producing;
 #[path = "../support/real_kafka.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
 mod real_kafka;
 mod topics;

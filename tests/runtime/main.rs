@@ -3,3 +3,6 @@
 mod counting;
 mod embedded;
 mod real;
+#[path = "../support/real_kafka.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod real_kafka;

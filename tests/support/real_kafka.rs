@@ -1,48 +1,67 @@
 //! Real clusters for tests: one for all tests of a binary, or one of its own for a test that breaks things.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-/// Where the cluster is that all tests of this binary share; `None` if this machine cannot run one. It is started by the first
-/// that asks, and ends with the process.
-pub(crate) fn bootstrap_servers() -> Option<&'static str> {
-    static SHARED: OnceLock<Option<RealKafka>> = OnceLock::new();
-    #[expect(clippy::disallowed_methods, reason = "a developer may have a cluster running already")]
-    let shared = SHARED.get_or_init(|| match std::env::var("HIGHWATER_TEST_BOOTSTRAP_SERVERS") {
-        Ok(bootstrap_servers) => Some(RealKafka { bootstrap_servers, home: None }),
-        Err(_) => RealKafka::start(),
-    });
-    shared.as_ref().map(|cluster| cluster.bootstrap_servers.as_str())
+/// Where the cluster is that all tests of this binary share. It is started by the first that asks, and ends with the process. A
+/// machine that cannot run one fails the test: `dev/setup test` installs what it lacks.
+pub(crate) fn bootstrap_servers() -> &'static str {
+    static SHARED: OnceLock<RealKafka> = OnceLock::new();
+    SHARED.get_or_init(RealKafka::start).bootstrap_servers()
 }
 
-/// A cluster of one broker.
+/// A cluster of one broker, ended when it is dropped.
 pub(crate) struct RealKafka {
-    pub(crate) bootstrap_servers: String,
-    home: Option<tempfile::TempDir>,
+    /// What `dev/kafka up` says to export.
+    exports: BTreeMap<String, String>,
+    home: tempfile::TempDir,
 }
 
 impl RealKafka {
-    /// Starts one; `None` if this machine has no Java.
-    pub(crate) fn start() -> Option<Self> {
-        Command::new("java").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
-        let mut cluster = Self { bootstrap_servers: String::new(), home: Some(tempfile::tempdir().expect("a directory")) };
-        // The script waits until the broker answers, or fails after a bounded time; it ends the broker when this process ends.
-        let output = cluster.script(["up", "--no-registry", "--owner", &std::process::id().to_string()]);
+    /// Starts one without a schema registry.
+    pub(crate) fn start() -> Self {
+        Self::up(&["--no-registry"])
+    }
+
+    /// Starts one. The script waits until the broker answers, or fails after a bounded time; it ends the broker when this process
+    /// ends.
+    pub(crate) fn up(options: &[&str]) -> Self {
+        let mut cluster = Self { exports: BTreeMap::new(), home: tempfile::tempdir().expect("a directory") };
+        let owner = std::process::id().to_string();
+        let output = cluster.script([&["up", "--owner", &owner], options].concat());
         let printed = String::from_utf8(output.stdout).expect("text");
-        let (_, servers) = printed.split_once("BOOTSTRAP_SERVERS=").expect("dev/kafka up says where it is");
-        servers.lines().next().unwrap_or_default().clone_into(&mut cluster.bootstrap_servers);
-        Some(cluster)
+        let exports = printed.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+        cluster.exports = exports.map(|(name, value)| (name.to_owned(), value.trim_matches(['"', '\'']).to_owned())).collect();
+        cluster
+    }
+
+    pub(crate) fn bootstrap_servers(&self) -> &str {
+        &self.exports["SHOPPULSE__KAFKA__BOOTSTRAP_SERVERS"]
+    }
+
+    /// Where its schema registry is, if it was started with one.
+    pub(crate) fn registry_url(&self) -> &str {
+        &self.exports["SHOPPULSE__SCHEMA_REGISTRY__URL"]
     }
 
     /// Runs `dev/kafka` on this cluster.
     pub(crate) fn script(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
-        let home: PathBuf = self.home.as_ref().expect("a cluster that we started").path().join("kafka");
+        self.run(arguments, &[])
+    }
+
+    /// Runs one of Kafka's own tools on it.
+    pub(crate) fn tool(&self, arguments: &[&str]) -> Output {
+        self.run(["tool"], arguments)
+    }
+
+    fn run(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>, of_tool: &[&str]) -> Output {
         let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/dev/kafka"))
             .args(arguments)
             .arg("--dir")
-            .arg(home)
+            .arg(self.home.path().join("kafka"))
+            .args(of_tool)
             .stderr(Stdio::inherit())
             .output()
             .expect("dev/kafka runs");
@@ -53,8 +72,6 @@ impl RealKafka {
 
 impl Drop for RealKafka {
     fn drop(&mut self) {
-        if self.home.is_some() {
-            self.script(["down"]);
-        }
+        self.script(["down"]);
     }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use highwater::Timestamp;
 use highwater::runtime::ApplicationStatus;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Numbers of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,7 +21,7 @@ pub struct Summary {
     aborts: u64,
     recoveries: u64,
     wall_ms: i64,
-    cpu_seconds: Option<f64>,
+    cpu: Duration,
     peak_memory_bytes: Option<u64>,
 }
 
@@ -28,7 +30,7 @@ impl Summary {
     pub fn of(statuses: &[ApplicationStatus], began: Timestamp, ended: Timestamp) -> Self {
         let mut summary = Self {
             wall_ms: ended.as_millis() - began.as_millis(),
-            cpu_seconds: cpu_seconds(),
+            cpu: cpu_time(),
             peak_memory_bytes: memory_bytes("VmHWM"),
             ..Self::default()
         };
@@ -74,11 +76,10 @@ impl fmt::Display for Summary {
         writeln!(f, "{} commits, {} aborts, {} recoveries", self.commits, self.aborts, self.recoveries)?;
         let total: u64 = self.records_in.values().sum();
         write!(f, "{total} records in {:.1} s", self.wall_ms as f64 / 1000.0)?;
-        if let Some(cpu) = self.cpu_seconds {
-            write!(f, ", {cpu:.2} s of CPU")?;
-            if total > 0 {
-                write!(f, " ({:.2} s per million records)", cpu * 1e6 / total as f64)?;
-            }
+        let cpu = self.cpu.as_secs_f64();
+        write!(f, ", {cpu:.2} s of CPU")?;
+        if total > 0 {
+            write!(f, " ({:.2} s per million records)", cpu * 1e6 / total as f64)?;
         }
         if let Some(peak) = self.peak_memory_bytes {
             write!(f, ", at most {} MiB of memory", peak >> 20)?;
@@ -87,14 +88,10 @@ impl fmt::Display for Summary {
     }
 }
 
-/// What this process has used of CPU, in user and system mode together.
-fn cpu_seconds() -> Option<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The program's name comes second, in parentheses, and may hold anything.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    let user: u64 = fields.nth(11)?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some((user + system) as f64 / rustix::param::clock_ticks_per_second() as f64)
+/// What this process has used of CPU so far, in user and system mode together.
+pub(crate) fn cpu_time() -> Duration {
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(used.tv_sec.max(0) as u64, used.tv_nsec.clamp(0, 999_999_999) as u32)
 }
 
 /// A line of this process's memory: `VmHWM` is the peak, `VmRSS` what it uses now.
@@ -122,8 +119,8 @@ mod tests {
             ..ApplicationStatus::default()
         };
         let summary = Summary::of(&[status], Timestamp::from_millis(0), Timestamp::from_millis(2500));
-        assert!(summary.cpu_seconds.is_some() && summary.peak_memory_bytes > Some(1 << 20));
-        let fixed = Summary { cpu_seconds: Some(0.00005), peak_memory_bytes: Some(64 << 20), ..summary };
+        assert!(summary.cpu > Duration::ZERO && summary.peak_memory_bytes > Some(1 << 20));
+        let fixed = Summary { cpu: Duration::from_micros(50), peak_memory_bytes: Some(64 << 20), ..summary };
         let expected = "in   app-clean  raw.events  10  dead_lettered/not_json=3  processed=7\n\
                         out  app-clean  clean.events  7\n\
                         out  app-clean  dlq.shoppulse  3\n\

@@ -7,6 +7,7 @@ use rdkafka::bindings::{self, rd_kafka_admin_op_t as Op};
 
 use super::config::Settings;
 use super::deadline::Deadline;
+use super::group_offsets;
 use super::native::{Native, Role};
 use super::queue::Queue;
 use crate::kafka::{Admin, CommittedOffset, KafkaError, KafkaErrorKind, NewTopic, OffsetSpec, TopicDescription};
@@ -20,6 +21,7 @@ mod topics;
 
 use request::{Request, no_options, pointers};
 
+const CLIENT_ID: &str = "highwater-admin";
 /// Brokers learn of a new or deleted topic shortly after the controller has answered.
 const SPREAD_PAUSE: Duration = Duration::from_millis(20);
 
@@ -27,12 +29,29 @@ const SPREAD_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct RdAdmin {
     client: Native,
+    bootstrap_servers: String,
+    user: BTreeMap<String, String>,
+    /// A client for each group whose positions were asked for or set. None of them joins.
+    groups: BTreeMap<String, Native>,
 }
 
 impl RdAdmin {
     pub(super) fn new(bootstrap_servers: &str, user: &BTreeMap<String, String>) -> Result<Self, KafkaError> {
-        let settings = Settings::admin(bootstrap_servers);
-        Ok(Self { client: Native::new(Role::Admin, &settings, user, "highwater-admin")? })
+        let settings = Settings::group(bootstrap_servers, CLIENT_ID);
+        Ok(Self {
+            client: Native::new(Role::Admin, &settings, user, CLIENT_ID)?,
+            bootstrap_servers: bootstrap_servers.to_owned(),
+            user: user.clone(),
+            groups: BTreeMap::new(),
+        })
+    }
+
+    fn group(&mut self, name: &str) -> Result<&Native, KafkaError> {
+        if !self.groups.contains_key(name) {
+            let settings = Settings::group(&self.bootstrap_servers, name);
+            self.groups.insert(name.to_owned(), Native::new(Role::Admin, &settings, &self.user, CLIENT_ID)?);
+        }
+        Ok(&self.groups[name])
     }
 
     /// Waits until brokers describe these topics as they now should be: there, or gone.
@@ -97,7 +116,7 @@ impl Admin for RdAdmin {
         partitions: &[TopicPartition],
         timeout: Duration,
     ) -> Result<Vec<Option<CommittedOffset>>, KafkaError> {
-        offsets::group_offsets(&self.client, group, partitions, offsets::Pending::Ignore, timeout)
+        group_offsets::fetch(self.group(group)?, partitions, timeout)
     }
 
     fn alter_group_offsets(
@@ -106,7 +125,7 @@ impl Admin for RdAdmin {
         offsets: &[(TopicPartition, CommittedOffset)],
         timeout: Duration,
     ) -> Result<(), KafkaError> {
-        offsets::alter_group_offsets(&self.client, group, offsets, timeout)
+        group_offsets::commit(self.group(group)?, offsets, timeout)
     }
 
     fn group_members(&mut self, group: &str, timeout: Duration) -> Result<usize, KafkaError> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char};
 use std::fmt::Display;
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use rdkafka::bindings::{self, rd_kafka_conf_res_t, rd_kafka_conf_t};
 
@@ -26,6 +27,8 @@ const ALIASES: [(&str, &str); 2] = [("metadata.broker.list", "bootstrap.servers"
 /// The largest record that is sent: what dead-letter topics take. Other topics say themselves if they take less.
 const RECORD_MAX_BYTES: usize = 2 << 20;
 const KIB: usize = 1024;
+/// How long a topic may be unknown to some broker after it was created. One that is unknown for longer is not there.
+pub(super) const TOPIC_SPREAD: Duration = Duration::from_secs(5);
 /// The C client's own bounds of `queued.max.messages.kbytes` and `fetch.max.bytes`.
 const QUEUE_MAX_KIB: usize = 2_097_151;
 const FETCH_MAX_BYTES: usize = 50 << 20;
@@ -48,9 +51,13 @@ impl Settings {
         settings
     }
 
-    pub(super) fn admin(bootstrap_servers: &str) -> Self {
+    /// A client that administers a group, or is of one because it has to be of some. It never joins, and sees positions as they are
+    /// now, whatever transactions are pending.
+    pub(super) fn group(bootstrap_servers: &str, group_id: &str) -> Self {
         let mut settings = Self::client(bootstrap_servers, "highwater-admin");
-        settings.fix("group.id", "highwater-admin");
+        settings.fix("group.id", group_id);
+        settings.fix("enable.auto.commit", false);
+        settings.fix("isolation.level", "read_uncommitted");
         settings
     }
 
@@ -100,7 +107,7 @@ impl Settings {
         self.set("fetch.error.backoff.ms", 100);
         // So that a deleted topic is told within seconds.
         self.set("topic.metadata.refresh.interval.ms", 10_000);
-        self.set("topic.metadata.propagation.max.ms", 2_000);
+        self.set("topic.metadata.propagation.max.ms", timeout_millis(TOPIC_SPREAD));
     }
 
     pub(super) fn producer(bootstrap_servers: &str, wanted: &ProducerSettings) -> Self {
@@ -219,8 +226,6 @@ pub(super) fn client_version() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn producer() -> Settings {
@@ -275,7 +280,8 @@ mod tests {
             session_timeout: Duration::from_secs(10),
             isolation: Isolation::ReadCommitted,
         };
-        let all = [producer(), Settings::admin("h:1"), Settings::reader("h:1", &reader), Settings::consumer("h:1", &consumer)];
+        let all =
+            [producer(), Settings::group("h:1", "g"), Settings::reader("h:1", &reader), Settings::consumer("h:1", &consumer)];
         for settings in all {
             settings.build(&BTreeMap::new()).unwrap();
         }

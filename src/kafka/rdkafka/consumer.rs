@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use rdkafka::bindings::{self, rd_kafka_resp_err_t as Code, rd_kafka_t, rd_kafka_topic_partition_list_t};
 
-use super::admin::offsets::{Pending, group_offsets};
 use super::config::Settings;
 use super::context::Context;
 use super::deadline::Deadline;
-use super::errors::{Flagged, check, from_code};
+use super::errors::{Flagged, check};
 use super::fetch::Fetcher;
 use super::group::RdGroupMetadata;
+use super::group_offsets;
 use super::native::{Native, Role};
-use super::partitions::{PartitionList, elements, first_error, names};
+use super::partitions::{PartitionList, first_error, names};
 use super::queue::Queue;
 use crate::kafka::{
     Batch, CommittedOffset, Consumer, ConsumerSettings, GroupMetadata, KafkaError, KafkaErrorKind, Rebalance, Slot,
@@ -159,29 +159,11 @@ impl Consumer for RdConsumer {
         partitions: &[TopicPartition],
         timeout: Duration,
     ) -> Result<Vec<Option<CommittedOffset>>, KafkaError> {
-        group_offsets(self.fetcher.client(), &self.group_id, partitions, Pending::Await, timeout)
+        group_offsets::fetch(self.fetcher.client(), partitions, timeout)
     }
 
     fn commit(&mut self, offsets: &[(TopicPartition, CommittedOffset)], timeout: Duration) -> Result<(), KafkaError> {
-        if offsets.is_empty() {
-            return Ok(());
-        }
-        let (list, queue) = (PartitionList::with_committed(offsets)?, Queue::new(self.fetcher.client()));
-        // SAFETY: client, list and queue are alive; the list is copied, and without a callback the answer is an event.
-        check(
-            unsafe { bindings::rd_kafka_commit_queue(self.rk(), list.as_ptr(), queue.as_ptr(), None, ptr::null_mut()) },
-            "committing offsets",
-        )?;
-        let Some(answer) = queue.poll(timeout) else {
-            return Err(KafkaError::new(KafkaErrorKind::Timeout, "committing offsets: no answer in time"));
-        };
-        // SAFETY: the event is alive, and so is its list.
-        unsafe {
-            let code = super::errors::event_code(answer.as_ptr());
-            let committed = bindings::rd_kafka_event_topic_partition_list(answer.as_ptr());
-            first_error(elements(committed), "committing the offset of")?;
-            if code == 0 { Ok(()) } else { Err(from_code(code, "committing offsets")) }
-        }
+        group_offsets::commit(self.fetcher.client(), offsets, timeout)
     }
 
     fn group_metadata(&self) -> Result<Box<dyn GroupMetadata>, KafkaError> {

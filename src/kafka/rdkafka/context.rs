@@ -24,8 +24,6 @@ pub(super) struct Context {
     pub(super) queue: AtomicPtr<rd_kafka_queue_t>,
     /// An error that only the error callback was told, and that the owner has to know.
     pub(super) told_error: Mutex<Option<KafkaError>>,
-    /// The first record that could not be delivered since the last flush, commit or abort.
-    pub(super) first_failure: Mutex<Option<KafkaError>>,
     /// What a producer's requests to coordinators have come to.
     pub(super) watch: Watch,
 }
@@ -39,7 +37,6 @@ impl Context {
             closing: AtomicBool::new(false),
             queue: AtomicPtr::new(ptr::null_mut()),
             told_error: Mutex::default(),
-            first_failure: Mutex::default(),
             watch: Watch::default(),
         }
     }

@@ -10,7 +10,7 @@ use rdkafka::bindings::{self, rd_kafka_t, rd_kafka_type_t};
 use super::config::{Conf, Settings};
 use super::context::Context;
 use super::errors::text;
-use super::{consumer, logging, producer, watch};
+use super::{consumer, logging, watch};
 use crate::kafka::{KafkaError, KafkaErrorKind};
 
 /// What a handle is for.
@@ -95,7 +95,8 @@ fn install_callbacks(role: Role, conf: &Conf, context: &Context) {
         match role {
             Role::Consumer => bindings::rd_kafka_conf_set_rebalance_cb(conf.as_ptr(), Some(consumer::on_rebalance)),
             Role::Producer => {
-                bindings::rd_kafka_conf_set_dr_msg_cb(conf.as_ptr(), Some(producer::on_delivery));
+                // Only where reports are events does a flush wait without looking at the clock.
+                bindings::rd_kafka_conf_set_events(conf.as_ptr(), bindings::RD_KAFKA_EVENT_DR);
                 let watch = std::ptr::from_ref(&context.watch).cast_mut().cast::<c_void>();
                 bindings::rd_kafka_conf_interceptor_add_on_new(conf.as_ptr(), c"highwater".as_ptr(), Some(watch::on_new), watch);
             }

@@ -1,4 +1,4 @@
-//! A producer, transactional or not. Values go out from an arena; commits wait in steps of a millisecond, not of ten or a hundred.
+//! A producer, transactional or not. Values go out from an arena, and a commit waits for acknowledgements without looking at the clock.
 
 use std::collections::BTreeMap;
 use std::ffi::c_void;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::bindings::{
-    self, rd_kafka_error_t, rd_kafka_message_t, rd_kafka_resp_err_t as Code, rd_kafka_t, rd_kafka_vtype_t as Type, rd_kafka_vu_s,
+    self, rd_kafka_error_t, rd_kafka_resp_err_t as Code, rd_kafka_t, rd_kafka_vtype_t as Type, rd_kafka_vu_s,
     rd_kafka_vu_s__bindgen_ty_1 as Value, rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 as Memory,
 };
 
@@ -21,11 +21,13 @@ use super::group::RdGroupMetadata;
 use super::headers::OutgoingHeaders;
 use super::native::{Native, Role};
 use super::partitions::PartitionList;
+use super::queue::{Event, Queue};
 use crate::kafka::{CommittedOffset, GroupMetadata, KafkaError, KafkaErrorKind, Outgoing, Producer, ProducerSettings};
 use crate::record::TopicPartition;
 
-/// How often a flush looks whether it is done. The C client's own flush looks every 10 ms, which would be most of a commit.
-const FLUSH_STEP: Duration = Duration::from_millis(1);
+/// How long a flush, or an abort, waits before reports of records that failed are taken out of its way. Each step wakes all threads of
+/// the client, so short ones would burn more than they wait.
+const STEP: Duration = Duration::from_millis(100);
 /// How long a send waits at a time for room in the queue.
 const QUEUE_FULL_STEP: Duration = Duration::from_millis(5);
 
@@ -38,6 +40,8 @@ pub(super) struct RdProducer {
     arena: Arena,
     recipe: Recipe,
     transactional: bool,
+    /// The first record that could not be delivered since the last flush, commit or abort.
+    first_failure: Option<KafkaError>,
     /// A record of this transaction was not delivered, which left a gap in the sequence that the broker expects.
     has_gap: bool,
 }
@@ -70,6 +74,7 @@ impl RdProducer {
         Ok(Self {
             client: recipe.make()?,
             recipe,
+            first_failure: None,
             has_gap: false,
             arena: Arena::new(settings.queue_max_bytes),
             transactional: settings.transactional_id.is_some(),
@@ -85,13 +90,17 @@ impl RdProducer {
     }
 
     /// Waits until nothing is queued or under way. Failures of single records are the caller's to look up.
-    fn drain(&self, deadline: &Deadline) -> Result<(), KafkaError> {
+    fn drain(&mut self, deadline: &Deadline) -> Result<(), KafkaError> {
         loop {
-            // SAFETY: the client is alive; delivery callbacks run within the call.
-            let code = unsafe { bindings::rd_kafka_flush(self.rk(), deadline.millis_at_most(FLUSH_STEP)) };
+            if self.is_idle() {
+                return Ok(());
+            }
+            // SAFETY: the client is alive.
+            let code = unsafe { bindings::rd_kafka_flush(self.rk(), deadline.millis_at_most(STEP)) };
             if code == Code::RD_KAFKA_RESP_ERR_NO_ERROR {
                 return Ok(());
             }
+            self.read_reports(Duration::ZERO);
             if code != Code::RD_KAFKA_RESP_ERR__TIMED_OUT {
                 return Err(from_code(code as i32, "flushing"));
             }
@@ -102,7 +111,8 @@ impl RdProducer {
     }
 
     fn take_failure(&mut self) -> Option<KafkaError> {
-        let failure = self.context().first_failure.lock().expect("no panic while the lock is held").take();
+        self.read_reports(Duration::ZERO);
+        let failure = self.first_failure.take();
         self.has_gap |= failure.is_some();
         failure
     }
@@ -125,10 +135,30 @@ impl RdProducer {
         }
     }
 
+    /// Whether no record is queued or under way, and no report waits.
+    fn is_idle(&self) -> bool {
+        // SAFETY: the client is alive.
+        unsafe { bindings::rd_kafka_outq_len(self.rk()) == 0 }
+    }
+
+    /// Takes reports out of the client's queue, which counts their records as under way until then. Only failures are reported; other
+    /// errors that wait there are told to their callback.
+    ///
+    /// Waits so long for the first.
+    fn read_reports(&mut self, mut wait: Duration) {
+        let reports = Queue::of_reports(self.client.native());
+        while let Some(report) = reports.poll(wait) {
+            wait = Duration::ZERO;
+            // SAFETY: the report is alive, and is one of deliveries: no other event is asked for.
+            let failure = unsafe { first_failure(&report) };
+            self.first_failure = self.first_failure.take().or(failure);
+        }
+    }
+
     /// Records can be forgotten once none is queued or under way.
     fn recycle(&mut self) {
-        // SAFETY: the client is alive.
-        if unsafe { bindings::rd_kafka_outq_len(self.rk()) } == 0 {
+        self.read_reports(Duration::ZERO);
+        if self.is_idle() {
             self.arena.reset();
         }
     }
@@ -246,8 +276,8 @@ impl Producer for RdProducer {
                 let message = format!("sending to {}: the queue stayed full", record.topic);
                 return Err(KafkaError::new(KafkaErrorKind::Retriable, message));
             }
-            // SAFETY: the client is alive; delivery callbacks run within the call.
-            unsafe { bindings::rd_kafka_poll(self.rk(), deadline.millis_at_most(QUEUE_FULL_STEP)) };
+            let wait = QUEUE_FULL_STEP.min(deadline.remaining());
+            self.read_reports(wait);
         }
     }
 
@@ -294,9 +324,15 @@ impl Producer for RdProducer {
 
     fn abort(&mut self, timeout: Duration) -> Result<(), KafkaError> {
         let deadline = Deadline::after(timeout);
-        // SAFETY: the client is alive.
-        let error = unsafe { bindings::rd_kafka_abort_transaction(self.rk(), deadline.millis()) };
-        flagged(error, "aborting a transaction")?;
+        loop {
+            // SAFETY: the client is alive; an abort that was not completed in time is gone on with by the next call.
+            let error = unsafe { bindings::rd_kafka_abort_transaction(self.rk(), deadline.millis_at_most(STEP).max(1)) };
+            self.read_reports(Duration::ZERO);
+            match flagged(error, "aborting a transaction") {
+                Err(error) if error.kind == KafkaErrorKind::Timeout && !deadline.has_passed() => {}
+                result => break result?,
+            }
+        }
         drop(self.take_failure());
         if self.has_gap {
             return self.replace_client(&deadline);
@@ -320,23 +356,21 @@ fn flagged(error: *mut rd_kafka_error_t, doing: &str) -> Result<(), KafkaError> 
     unsafe { Flagged::take(error) }.map_or(Ok(()), |error| Err(error.transactional(doing)))
 }
 
-/// Keeps the first record that could not be delivered. Successes are not reported.
+/// The first record of a report that was not delivered. One that was purged was not meant to be any more.
 ///
-/// SAFETY: as the C client calls it, with the context that the client was made with.
-pub(super) unsafe extern "C" fn on_delivery(_rk: *mut rd_kafka_t, message: *const rd_kafka_message_t, opaque: *mut c_void) {
-    // SAFETY: context and message are alive during the call. The error is read as a number, since a broker may send any.
+/// SAFETY: the report is alive, and is one of deliveries.
+unsafe fn first_failure(report: &Event) -> Option<KafkaError> {
+    const PURGED: [i32; 2] = [Code::RD_KAFKA_RESP_ERR__PURGE_QUEUE as i32, Code::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT as i32];
+    // SAFETY: promised by the caller; messages live as long as their report. The error is read as a number, since a broker may
+    // send any.
     unsafe {
-        let code = (&raw const (*message).err).cast::<i32>().read();
-        if code == 0
-            || code == Code::RD_KAFKA_RESP_ERR__PURGE_QUEUE as i32
-            || code == Code::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT as i32
-        {
-            return;
-        }
-        let mut first = (*opaque.cast::<Context>()).first_failure.lock().expect("no panic while the lock is held");
-        if first.is_none() {
-            let topic = super::errors::text(bindings::rd_kafka_topic_name((*message).rkt));
-            *first = Some(from_code(code, &format!("delivering a record to {topic}-{}", (*message).partition)));
+        while let Some(message) = bindings::rd_kafka_event_message_next(report.as_ptr()).as_ref() {
+            let code = (&raw const message.err).cast::<i32>().read();
+            if code != 0 && !PURGED.contains(&code) {
+                let topic = super::errors::text(bindings::rd_kafka_topic_name(message.rkt));
+                return Some(from_code(code, &format!("delivering a record to {topic}-{}", message.partition)));
+            }
         }
     }
+    None
 }

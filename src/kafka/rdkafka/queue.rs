@@ -1,4 +1,4 @@
-//! A queue of our own, for the answers to one request.
+//! Queues of the C client: of our own, for the answers to one request, and the one of a producer's reports.
 
 use std::ptr::NonNull;
 use std::time::Duration;
@@ -17,6 +17,13 @@ impl Queue {
         // SAFETY: the client is alive.
         let queue = unsafe { bindings::rd_kafka_queue_new(client.as_ptr()) };
         Self(NonNull::new(queue).expect("the C client aborts rather than return null"))
+    }
+
+    /// The queue to which a producer's client reports; another reference to it.
+    pub(super) fn of_reports(client: &Native) -> Self {
+        // SAFETY: the client is alive.
+        let queue = unsafe { bindings::rd_kafka_queue_get_main(client.as_ptr()) };
+        Self(NonNull::new(queue).expect("every client has one"))
     }
 
     pub(super) fn as_ptr(&self) -> *mut rd_kafka_queue_t {

@@ -7,13 +7,17 @@ use std::time::Duration;
 use rdkafka::bindings::rd_kafka_assign;
 
 use super::admin::offsets::list_offsets;
-use super::config::Settings;
+use super::config::{Settings, TOPIC_SPREAD};
+use super::deadline::Deadline;
 use super::errors::check;
 use super::fetch::Fetcher;
 use super::native::{Native, Role};
 use super::partitions::PartitionList;
-use crate::kafka::{Batch, Isolation, KafkaError, OffsetSpec, Reader, ReaderSettings, Slot};
+use super::queue::Queue;
+use crate::kafka::{Batch, Isolation, KafkaError, KafkaErrorKind, OffsetSpec, Reader, ReaderSettings, Slot};
 use crate::record::TopicPartition;
+
+const SPREAD_PAUSE: Duration = Duration::from_millis(50);
 
 /// The reader's client.
 #[derive(Debug)]
@@ -29,6 +33,22 @@ impl RdReader {
     ) -> Result<Self, KafkaError> {
         let client = Native::new(Role::Consumer, &Settings::reader(bootstrap_servers, settings), user, &settings.client_id)?;
         Ok(Self { fetcher: Fetcher::new(Arc::new(client), false) })
+    }
+}
+
+impl RdReader {
+    /// Looks an offset up, and again for a while if there seems to be no such topic: as long as for a fetch.
+    fn offset(&self, partition: &TopicPartition, spec: OffsetSpec, timeout: Duration) -> Result<i64, KafkaError> {
+        let (client, patience) = (self.fetcher.client(), Deadline::after(TOPIC_SPREAD.min(timeout)));
+        let pause = Queue::new(client);
+        loop {
+            match list_offsets(client, std::slice::from_ref(partition), spec, timeout) {
+                Err(error) if error.kind == KafkaErrorKind::UnknownTopic && !patience.has_passed() => {
+                    pause.poll(SPREAD_PAUSE);
+                }
+                found => return Ok(found?[0]),
+            }
+        }
     }
 }
 
@@ -59,9 +79,8 @@ impl Reader for RdReader {
         isolation: Isolation,
         timeout: Duration,
     ) -> Result<(i64, i64), KafkaError> {
-        let (client, partition) = (self.fetcher.client(), std::slice::from_ref(partition));
-        let first = list_offsets(client, partition, OffsetSpec::Earliest, timeout)?;
-        let end = list_offsets(client, partition, OffsetSpec::Latest(isolation), timeout)?;
-        Ok((first[0], end[0]))
+        let first = self.offset(partition, OffsetSpec::Earliest, timeout)?;
+        let end = self.offset(partition, OffsetSpec::Latest(isolation), timeout)?;
+        Ok((first, end))
     }
 }

@@ -1,4 +1,4 @@
-//! Offsets of logs and of groups, and the trimming of logs.
+//! Offsets of logs, and the trimming of logs.
 
 use std::ptr;
 use std::slice;
@@ -9,10 +9,10 @@ use rdkafka::bindings::{
 };
 
 use super::request::{Options, Request, no_options, pointers};
-use crate::kafka::rdkafka::errors::{Flagged, c_string, code_of, from_code};
+use crate::kafka::rdkafka::errors::Flagged;
 use crate::kafka::rdkafka::native::Native;
 use crate::kafka::rdkafka::partitions::{PartitionList, elements, first_error};
-use crate::kafka::{CommittedOffset, Isolation, KafkaError, OffsetSpec};
+use crate::kafka::{Isolation, KafkaError, OffsetSpec};
 use crate::record::TopicPartition;
 
 /// Looks offsets up, in the order of `partitions`.
@@ -76,109 +76,6 @@ fn read_offsets(answer: *mut rd_kafka_event_t, partitions: &[TopicPartition]) ->
         }
     }
     Ok(found)
-}
-
-/// Which of a group's positions are wanted while a transaction may still change them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::kafka::rdkafka) enum Pending {
-    /// Those that no pending transaction can change any more: asked again until there is none.
-    Await,
-    /// Those of now.
-    Ignore,
-}
-
-/// A group's committed positions, in the order of `partitions`.
-pub(in crate::kafka::rdkafka) fn group_offsets(
-    client: &Native,
-    group: &str,
-    partitions: &[TopicPartition],
-    pending: Pending,
-    timeout: Duration,
-) -> Result<Vec<Option<CommittedOffset>>, KafkaError> {
-    let stable = i32::from(pending == Pending::Await);
-    if partitions.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (group_c, list) = (c_string(group)?, PartitionList::of(partitions)?);
-    let doing = format!("fetching the offsets of group {group}");
-    Request::new(client, Op::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, &doing, timeout).run(
-        // SAFETY: the options are alive.
-        |options| unsafe { Flagged::take(bindings::rd_kafka_AdminOptions_set_require_stable_offsets(options.as_ptr(), stable)) },
-        // SAFETY: everything is alive; group and list are copied.
-        |rk, options, queue| unsafe {
-            let mut request = bindings::rd_kafka_ListConsumerGroupOffsets_new(group_c.as_ptr(), list.as_ptr());
-            bindings::rd_kafka_ListConsumerGroupOffsets(rk, &raw mut request, 1, options, queue);
-            bindings::rd_kafka_ListConsumerGroupOffsets_destroy(request);
-        },
-        |answer| read_group_offsets(answer, partitions, &doing),
-    )
-}
-
-fn read_group_offsets(
-    answer: *mut rd_kafka_event_t,
-    partitions: &[TopicPartition],
-    doing: &str,
-) -> Result<Vec<Option<CommittedOffset>>, KafkaError> {
-    let mut found = vec![None; partitions.len()];
-    // SAFETY: the answer is alive, and is one of this kind; what it holds lives as long.
-    unsafe {
-        let mut count = 0;
-        let groups = bindings::rd_kafka_ListConsumerGroupOffsets_result_groups(
-            bindings::rd_kafka_event_ListConsumerGroupOffsets_result(answer),
-            &raw mut count,
-        );
-        for group in pointers(groups, count) {
-            check_group(*group, doing)?;
-            for element in elements(bindings::rd_kafka_group_result_partitions(*group)) {
-                first_error([element].into_iter(), doing)?;
-                let partition = element.partition();
-                for (index, _) in partitions.iter().enumerate().filter(|(_, asked)| **asked == partition) {
-                    found[index] = element.committed();
-                }
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// SAFETY: the result is alive.
-unsafe fn check_group(group: *const bindings::rd_kafka_group_result_t, doing: &str) -> Result<(), KafkaError> {
-    // SAFETY: promised by the caller.
-    let code = unsafe { code_of(bindings::rd_kafka_group_result_error(group)) };
-    if code == 0 { Ok(()) } else { Err(from_code(code, doing)) }
-}
-
-/// Sets positions of a group without members.
-pub(super) fn alter_group_offsets(
-    client: &Native,
-    group: &str,
-    offsets: &[(TopicPartition, CommittedOffset)],
-    timeout: Duration,
-) -> Result<(), KafkaError> {
-    if offsets.is_empty() {
-        return Ok(());
-    }
-    let (group_c, list) = (c_string(group)?, PartitionList::with_committed(offsets)?);
-    let doing = format!("setting the offsets of group {group} (it must have no members)");
-    Request::new(client, Op::RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, &doing, timeout).run(
-        no_options,
-        // SAFETY: everything is alive; group and list are copied.
-        |rk, options, queue| unsafe {
-            let mut request = bindings::rd_kafka_AlterConsumerGroupOffsets_new(group_c.as_ptr(), list.as_ptr());
-            bindings::rd_kafka_AlterConsumerGroupOffsets(rk, &raw mut request, 1, options, queue);
-            bindings::rd_kafka_AlterConsumerGroupOffsets_destroy(request);
-        },
-        // SAFETY: the answer is alive, and is one of this kind; what it holds lives as long.
-        |answer| unsafe {
-            let mut count = 0;
-            let result = bindings::rd_kafka_event_AlterConsumerGroupOffsets_result(answer);
-            let groups = bindings::rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &raw mut count);
-            pointers(groups, count).iter().try_for_each(|group| {
-                check_group(*group, &doing)?;
-                first_error(elements(bindings::rd_kafka_group_result_partitions(*group)), &doing)
-            })
-        },
-    )
 }
 
 /// Trims logs.
