@@ -117,6 +117,15 @@ pub struct CommittedOffset {
     pub metadata: String,
 }
 
+/// A member of a group, as the group sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMember {
+    /// What its client calls itself.
+    pub client_id: String,
+    /// The partitions of subscribed topics that it has.
+    pub partitions: Vec<TopicPartition>,
+}
+
 /// A group's member at a generation, sent with offsets so that a zombie's are refused. Opaque.
 pub trait GroupMetadata: fmt::Debug + Send {
     /// For the adapter that made it.
@@ -127,6 +136,10 @@ pub trait GroupMetadata: fmt::Debug + Send {
 pub trait Consumer: Send {
     /// Joins the group for these topics (the lead topics).
     fn subscribe(&mut self, topics: &[Arc<str>]) -> Result<(), KafkaError>;
+
+    /// Gives up the membership, a static one too, and joins for these topics as a new member, so that the group shares out all
+    /// partitions anew. What this member has is told as revoked or lost first.
+    fn rejoin(&mut self, topics: &[Arc<str>]) -> Result<(), KafkaError>;
 
     /// Appends what has arrived to `batch`, at most `max_records` records; waits at most `wait` for the first.
     ///
@@ -303,6 +316,8 @@ pub trait Admin: Send {
     ) -> Result<(), KafkaError>;
     /// How many members a group has, static ones that are away included; 0 if there is no such group.
     fn group_members(&mut self, group: &str, timeout: Duration) -> Result<usize, KafkaError>;
+    /// The members of a group and what each has; `None` while the group is empty or not settled.
+    fn group_assignment(&mut self, group: &str, timeout: Duration) -> Result<Option<Vec<GroupMember>>, KafkaError>;
     /// How many brokers answer.
     fn brokers(&mut self, timeout: Duration) -> Result<usize, KafkaError>;
 }

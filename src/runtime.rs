@@ -23,6 +23,7 @@ mod commit;
 mod control;
 pub mod memory;
 mod monitor;
+mod orphans;
 mod ownership;
 mod restore;
 mod settings;
@@ -124,6 +125,13 @@ impl KafkaStreams {
             metrics,
             resources,
         }))
+    }
+}
+
+impl Shared {
+    /// What a thread's clients call themselves, as its group sees it; also its instance id and its transactional id.
+    pub(crate) fn client_id(&self, thread: usize) -> String {
+        format!("{}-{}-{thread}", self.prepared.application, self.settings.instance_id)
     }
 }
 

@@ -42,6 +42,11 @@ impl Parts {
         self.by_lead.keys().cloned().collect()
     }
 
+    /// The same, each with its number of partitions.
+    pub(crate) fn leads_with_counts(&self) -> impl Iterator<Item = (Arc<str>, i32)> {
+        self.by_lead.iter().map(|(lead, part)| (Arc::clone(lead), part.partitions))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &ResolvedPart> {
         self.by_lead.values()
     }

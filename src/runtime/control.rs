@@ -11,6 +11,8 @@ pub(crate) struct Control {
     crashing: AtomicBool,
     drain_requests: AtomicUsize,
     drained: Mutex<BTreeMap<usize, usize>>,
+    /// One more than the thread that is to join its group anew; 0 for none.
+    rejoining: AtomicUsize,
 }
 
 impl Control {
@@ -29,6 +31,18 @@ impl Control {
 
     pub(crate) fn is_crashing(&self) -> bool {
         self.crashing.load(Ordering::Relaxed)
+    }
+
+    /// Asks a thread to give up its membership and join anew.
+    pub(crate) fn rejoin(&self, thread: usize) {
+        self.rejoining.store(thread + 1, Ordering::Relaxed);
+    }
+
+    /// Whether this thread was asked to; once for each request.
+    pub(crate) fn takes_rejoin(&self, thread: usize) -> bool {
+        let mine = thread + 1;
+        self.rejoining.load(Ordering::Relaxed) == mine
+            && self.rejoining.compare_exchange(mine, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Asks every thread to emit and commit what it holds back.

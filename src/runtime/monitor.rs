@@ -1,10 +1,11 @@
 //! Publishes metrics of an application, on a thread of its own: what the status says every second, how far the inputs have grown every
-//! five. It asks the cluster, so that no stream thread waits for the answer; it decides nothing.
+//! five, and whether the group has left a partition to nobody. It asks the cluster, so that no stream thread waits for the answer.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Shared;
+use super::orphans::Orphans;
 use super::status::ApplicationStatus;
 use crate::error::Error;
 use crate::kafka::{Admin, Isolation, OffsetSpec};
@@ -13,6 +14,7 @@ use crate::record::TopicPartition;
 
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 const LAGS_EVERY_TURNS: u32 = 5;
+const ORPHANS_EVERY_TURNS: u32 = 5;
 /// How often a request to stop is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -28,6 +30,7 @@ pub(super) fn spawn(shared: &Arc<Shared>) -> Result<(), Error> {
 
 fn run(shared: &Shared) {
     let mut admin: Option<Box<dyn Admin>> = None;
+    let mut orphans = Orphans::default();
     let mut turn = 0_u32;
     while !shared.control.is_stopping() {
         let status = shared.status.read();
@@ -36,6 +39,11 @@ fn run(shared: &Shared) {
             && let Err(error) = lags(shared, &status, &mut admin)
         {
             tracing::debug!(%error, "the inputs' ends are not known; the next turn asks again");
+        }
+        if turn.is_multiple_of(ORPHANS_EVERY_TURNS)
+            && let Err(error) = orphans.look(shared, &mut admin)
+        {
+            tracing::debug!(%error, "who has which partitions is not known; a later turn asks again");
         }
         turn = turn.wrapping_add(1);
         let until = shared.clock.now().plus(PUBLISH_EVERY);
@@ -56,6 +64,14 @@ fn publish(shared: &Shared, status: &ApplicationStatus) {
     ProcessMemory::get().publish(&shared.metrics, &shared.resources);
 }
 
+/// The administrator's client, made when it is first needed.
+pub(super) fn connected<'a>(shared: &Shared, admin: &'a mut Option<Box<dyn Admin>>) -> Result<&'a mut dyn Admin, Error> {
+    if admin.is_none() {
+        *admin = Some(shared.kafka.admin()?);
+    }
+    Ok(&mut **admin.as_mut().expect("it was just made"))
+}
+
 /// Compares the positions of the tasks with the ends of their inputs.
 fn lags(shared: &Shared, status: &ApplicationStatus, admin: &mut Option<Box<dyn Admin>>) -> Result<(), Error> {
     let mut positions = Vec::new();
@@ -64,10 +80,7 @@ fn lags(shared: &Shared, status: &ApplicationStatus, admin: &mut Option<Box<dyn 
             positions.push((TopicPartition::new(topic.as_str(), id.partition), *position, task.stream_time));
         }
     }
-    let admin = match admin {
-        Some(admin) => admin,
-        None => admin.insert(shared.kafka.admin()?),
-    };
+    let admin = connected(shared, admin)?;
     let partitions: Vec<TopicPartition> = positions.iter().map(|(partition, ..)| partition.clone()).collect();
     let latest = OffsetSpec::Latest(Isolation::ReadUncommitted);
     let timeout = shared.settings.request_timeout;

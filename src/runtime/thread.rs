@@ -69,7 +69,7 @@ impl StreamThread {
         let settings = &shared.settings;
         let application = &shared.prepared.application;
         let exactly_once = settings.guarantee == ProcessingGuarantee::ExactlyOnce;
-        let client_id = format!("{application}-{}-{index}", settings.instance_id);
+        let client_id = shared.client_id(index);
         let mut producer = shared.kafka.producer(&ProducerSettings {
             transactional_id: exactly_once.then(|| client_id.clone()),
             client_id: client_id.clone(),
@@ -128,6 +128,9 @@ impl StreamThread {
     /// One turn: poll → process → let time pass → commit → look after things. Owns all branching.
     fn run_once(&mut self) -> Result<(), Error> {
         self.now = self.shared.clock.now();
+        if self.shared.control.takes_rejoin(self.index) {
+            self.consumer.rejoin(&self.shared.prepared.parts.leads())?;
+        }
         self.poll()?;
         self.finish_restores()?;
         self.process()?;

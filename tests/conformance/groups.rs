@@ -70,6 +70,62 @@ pub(crate) fn a_restarted_static_member_finds_its_partitions_again(kafka: &dyn K
     assert_eq!(moves.count(), 0, "the other member keeps what it has");
 }
 
+pub(crate) fn a_member_that_rejoins_makes_the_group_share_out_anew(kafka: &dyn Kafka, unique: &str) {
+    let topic = create(kafka, unique, 4, &[]);
+    let mut first = Member::join(kafka, unique, "first", Some("pod-0"), &[&topic]);
+    let mut second = Member::join(kafka, unique, "second", Some("pod-1"), &[&topic]);
+    Member::settle(&mut [&mut first, &mut second], &[2, 2]);
+    assert_eq!(held(kafka, unique, &mut [&mut first, &mut second]), [("first".to_owned(), 2), ("second".to_owned(), 2)]);
+    let events = second.rebalances.len();
+    second.consumer.rejoin(&[topic]).unwrap();
+    eventually("it has given back what it had", || {
+        first.poll().unwrap();
+        second.poll().unwrap();
+        let gone = |event: &Rebalance| matches!(event, Rebalance::Revoke(had) | Rebalance::Lost(had) if had.len() == 2);
+        second.rebalances[events..].iter().any(gone).then_some(())
+    });
+    Member::settle(&mut [&mut first, &mut second], &[2, 2]);
+    assert_eq!(held(kafka, unique, &mut [&mut first, &mut second]), [("first".to_owned(), 2), ("second".to_owned(), 2)]);
+}
+
+/// A broker gives a static member that returns what its predecessor had kept, and starts no round: what that one had not given back yet
+/// stays with nobody.
+pub(crate) fn a_static_member_that_returns_between_two_rounds_leaves_a_partition_to_nobody(kafka: &dyn Kafka, unique: &str) {
+    let topic = create(kafka, unique, 2, &[]);
+    let mut first = Member::join(kafka, unique, "first", Some("pod-0"), &[&topic]);
+    Member::settle(&mut [&mut first], &[2]);
+    let mut second = Member::join(kafka, unique, "second", Some("pod-1"), &[&topic]);
+    eventually("the first is to give one back", || {
+        second.poll().unwrap();
+        let batch = first.poll_without_answer().unwrap();
+        batch.rebalances.iter().any(|event| matches!(event, Rebalance::Revoke(_))).then_some(())
+    });
+    drop(first);
+    let mut first = Member::join(kafka, unique, "first", Some("pod-0"), &[&topic]);
+    Member::settle(&mut [&mut first, &mut second], &[1, 0]);
+    assert_eq!(held(kafka, unique, &mut [&mut first, &mut second]), [("first".to_owned(), 1), ("second".to_owned(), 0)]);
+    first.consumer.rejoin(&[topic]).unwrap();
+    eventually("both have one", || {
+        first.poll().unwrap();
+        second.poll().unwrap();
+        (first.owned.len() == 1 && second.owned.len() == 1).then_some(())
+    });
+}
+
+/// How many partitions each member has, once the group says so.
+fn held(kafka: &dyn Kafka, group: &str, members: &mut [&mut Member]) -> Vec<(String, usize)> {
+    let mut admin = kafka.admin().unwrap();
+    let settled = eventually("the group has settled", || {
+        for member in &mut *members {
+            member.poll().unwrap();
+        }
+        admin.group_assignment(group, CALL).unwrap()
+    });
+    let mut held: Vec<_> = settled.into_iter().map(|member| (member.client_id, member.partitions.len())).collect();
+    held.sort();
+    held
+}
+
 pub(crate) fn a_second_member_with_the_same_instance_id_fences_the_first(kafka: &dyn Kafka, unique: &str) {
     let topic = create(kafka, unique, 2, &[]);
     let mut old = Member::join(kafka, unique, "old", Some("pod-0"), &[&topic]);

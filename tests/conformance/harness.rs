@@ -228,6 +228,13 @@ impl Member {
         polled
     }
 
+    /// Polls once, and leaves what the group decided to the caller.
+    pub(crate) fn poll_without_answer(&mut self) -> Result<Batch, KafkaError> {
+        let mut batch = Batch::default();
+        self.consumer.poll(&mut batch, 1000, POLL)?;
+        Ok(batch)
+    }
+
     /// Polls all until each owns as many partitions as wanted.
     pub(crate) fn settle(members: &mut [&mut Self], wanted: &[usize]) {
         eventually(&format!("members own {wanted:?}"), || {

@@ -67,6 +67,7 @@ cases! {
         members_share_partitions_and_hand_them_over,
         co_partitions_come_along_without_a_subscription,
         a_restarted_static_member_finds_its_partitions_again,
+        a_member_that_rejoins_makes_the_group_share_out_anew,
         a_second_member_with_the_same_instance_id_fences_the_first,
         positions_of_an_older_generation_are_refused,
         positions_of_partitions_of_others_are_accepted,
@@ -81,4 +82,11 @@ cases! {
         positions_of_a_group_are_set_only_while_it_is_empty,
         a_deleted_topic_is_told_to_its_readers,
         brokers_are_counted;
+}
+
+/// What the embedded cluster does not do, and better so.
+#[test]
+fn a_static_member_that_returns_between_two_rounds_leaves_a_partition_to_nobody() {
+    let unique = format!("between-two-rounds-{}", std::process::id());
+    groups::a_static_member_that_returns_between_two_rounds_leaves_a_partition_to_nobody(&real_cluster(), &unique);
 }

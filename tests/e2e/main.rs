@@ -37,7 +37,6 @@ const OUTPUTS: [&str; 8] = [
 ];
 
 #[test]
-#[ignore = "one run in three hung; being looked into"]
 fn rows_equal_the_oracle_through_a_kill_of_one_of_two_processes() {
     let _turn = one_at_a_time();
     let cluster = Cluster::start(3);

@@ -9,7 +9,9 @@ use super::consumer::stable_offsets;
 use super::faults::Call;
 use super::gate::Gate;
 use super::topic::Topic;
-use crate::kafka::{Admin, CommittedOffset, KafkaError, KafkaErrorKind, NewTopic, OFFSET_END, OffsetSpec, TopicDescription};
+use crate::kafka::{
+    Admin, CommittedOffset, GroupMember, KafkaError, KafkaErrorKind, NewTopic, OFFSET_END, OffsetSpec, TopicDescription,
+};
 use crate::record::{Timestamp, TopicPartition};
 
 /// The client id of every administrator, by which faults find them.
@@ -157,6 +159,10 @@ impl Admin for MemoryAdmin {
 
     fn group_members(&mut self, group: &str, _timeout: Duration) -> Result<usize, KafkaError> {
         self.ask(|state, _| Ok(state.groups.get(group).map_or(0, super::group::Group::members)))
+    }
+
+    fn group_assignment(&mut self, group: &str, _timeout: Duration) -> Result<Option<Vec<GroupMember>>, KafkaError> {
+        self.ask(|state, _| Ok(state.groups.get(group).and_then(super::group::Group::assignment)))
     }
 
     fn brokers(&mut self, _timeout: Duration) -> Result<usize, KafkaError> {

@@ -38,6 +38,14 @@ impl Consumer for MemoryConsumer {
         })
     }
 
+    fn rejoin(&mut self, topics: &[Arc<str>]) -> Result<(), KafkaError> {
+        let Self { broker, gate, membership, .. } = self;
+        gate.pass(Call::Subscribe, || {
+            broker.change(|state, _| membership.rejoin(state, topics));
+            Ok(())
+        })
+    }
+
     fn poll(&mut self, batch: &mut Batch, max_records: usize, wait: Duration) -> Result<(), KafkaError> {
         let Self { broker, gate, fetcher, membership } = self;
         gate.pass(Call::Poll, || {

@@ -56,6 +56,14 @@ impl Membership {
         }
     }
 
+    /// Leaves, also as a static member; the next poll finds out and joins for these topics.
+    pub(super) fn rejoin(&mut self, state: &mut State, topics: &[Arc<str>]) {
+        self.topics = topics.iter().cloned().collect();
+        if let (Some(id), Some(group)) = (self.member, state.groups.get_mut(&self.settings.group_id)) {
+            group.leave(id, &state.topics);
+        }
+    }
+
     /// Leaves; a static member stays known until its session ends.
     pub(super) fn close(&mut self, state: &mut State) {
         if self.settings.instance_id.is_none()

@@ -10,7 +10,7 @@ use super::deadline::Deadline;
 use super::group_offsets;
 use super::native::{Native, Role};
 use super::queue::Queue;
-use crate::kafka::{Admin, CommittedOffset, KafkaError, KafkaErrorKind, NewTopic, OffsetSpec, TopicDescription};
+use crate::kafka::{Admin, CommittedOffset, GroupMember, KafkaError, KafkaErrorKind, NewTopic, OffsetSpec, TopicDescription};
 use crate::record::TopicPartition;
 
 mod configs;
@@ -130,6 +130,10 @@ impl Admin for RdAdmin {
 
     fn group_members(&mut self, group: &str, timeout: Duration) -> Result<usize, KafkaError> {
         groups::members(&self.client, group, timeout)
+    }
+
+    fn group_assignment(&mut self, group: &str, timeout: Duration) -> Result<Option<Vec<GroupMember>>, KafkaError> {
+        groups::assignment(&self.client, group, timeout)
     }
 
     fn brokers(&mut self, timeout: Duration) -> Result<usize, KafkaError> {

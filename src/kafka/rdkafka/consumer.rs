@@ -101,6 +101,13 @@ impl Consumer for RdConsumer {
         check(unsafe { bindings::rd_kafka_subscribe(self.rk(), list.as_ptr()) }, "subscribing")
     }
 
+    fn rejoin(&mut self, topics: &[Arc<str>]) -> Result<(), KafkaError> {
+        // Unlike a close, this makes a static member leave too.
+        // SAFETY: the client is alive.
+        check(unsafe { bindings::rd_kafka_unsubscribe(self.rk()) }, "leaving the group")?;
+        self.subscribe(topics)
+    }
+
     fn poll(&mut self, batch: &mut Batch, max_records: usize, wait: Duration) -> Result<(), KafkaError> {
         let told_before = batch.rebalances.len();
         let result = self.fetcher.poll(batch, max_records, wait);
