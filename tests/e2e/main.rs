@@ -2,6 +2,7 @@
 //! engine behaves inside is tested elsewhere.
 
 mod cluster;
+mod payments;
 mod process;
 mod starts;
 mod traffic;

@@ -159,3 +159,6 @@ impl Sources {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
