@@ -87,7 +87,7 @@ pub struct LoadPaymentsArgs {
     /// Load files again that were loaded, as after a reset
     #[arg(long)]
     pub reload: bool,
-    /// Files, folders with all .csv and .csv.gz below them, or URLs such as s3://bucket/folder/
+    /// Files, folders with all .csv and .csv.gz below them, or URLs such as `s3://bucket/folder/`
     #[arg(required = true, value_name = "FILE|DIR|URL")]
     pub files: Vec<String>,
 }

@@ -62,7 +62,10 @@ fn bar(file: &SourceFile) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
     let bar = ProgressBar::new(file.size_bytes()).with_message(file.name().to_owned());
-    style.map_or(bar.clone(), |style| bar.with_style(style))
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
 }
 
 fn settings(config: &Config, args: &LoadPaymentsArgs) -> Result<LoadSettings, Failure> {

@@ -27,13 +27,11 @@ impl<'r, R: Read> Cells<'r, R> {
     /// Trimmed text; `None` if there is none.
     pub(super) fn text(&mut self, column: &Column) -> Option<&'r str> {
         let bytes = self.records.field(column.index?)?;
-        match str::from_utf8(bytes) {
-            Ok(text) => Some(text.trim()).filter(|text| !text.is_empty()),
-            Err(_) => {
-                self.faults.note(Reason::NotUtf8, || format!("`{}` is not UTF-8", column.name));
-                None
-            }
+        let text = str::from_utf8(bytes);
+        if text.is_err() {
+            self.faults.note(Reason::NotUtf8, || format!("`{}` is not UTF-8", column.name));
         }
+        text.ok().map(str::trim).filter(|text| !text.is_empty())
     }
 
     /// Text that must be there.

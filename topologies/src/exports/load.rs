@@ -202,16 +202,14 @@ impl<'a> Load<'a> {
         if start != Start::Continued {
             known = None;
         }
-        let (start, before) = *self.first.get_or_insert((start, reader.tally().total()));
-        let mut sender = Sender::new(self, &mut *producer);
+        let (start, before) = *self.first.get_or_insert_with(|| (start, reader.tally().total()));
         loop {
-            let mark = sender.chunk(&mut reader, known.as_ref())?;
+            let mark = Sender::new(self).chunk(&mut *producer, &mut reader, known.as_ref())?;
             self.moved_at = self.loader.clock.now();
             if mark.is_complete {
                 break;
             }
             known = Some(mark);
-            sender = Sender::new(self, &mut *producer);
         }
         let written = reader.tally().total() - before;
         let start = if start == Start::Continued && written == 0 { Start::Unchanged } else { start };

@@ -84,10 +84,10 @@ impl<R: Read> Records<R> {
         self.length = 0;
         self.width = 0;
         self.skip_line_breaks()?;
-        self.line = self.next_line;
         if self.rest().is_empty() {
             return Ok(Found::End);
         }
+        self.line = self.next_line;
         let frame = self.frame()?;
         let first_line = self.first_line();
         match frame {
@@ -115,7 +115,7 @@ impl<R: Read> Records<R> {
         self.length = 0;
         loop {
             let line_end = self.rest().iter().position(|byte| *byte == b'\n');
-            self.accept(line_end.map_or(self.rest().len(), |at| at + 1));
+            self.accept(line_end.map_or_else(|| self.rest().len(), |at| at + 1));
             if line_end.is_some() || !self.fill()? {
                 return Ok(());
             }
@@ -200,7 +200,7 @@ impl<R: Read> Records<R> {
     fn take(&mut self, bytes: usize) {
         let taken = &self.window[self.start..self.start + bytes];
         self.digest.update(taken);
-        self.next_line += taken.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.next_line += taken.split(|byte| *byte == b'\n').count() as u64 - 1;
         self.position += bytes as u64;
         self.length = bytes;
     }
@@ -268,17 +268,12 @@ impl<R: Read> Records<R> {
 fn is_strict(record: &[u8]) -> bool {
     let mut rest = record;
     loop {
-        rest = match rest.split_first() {
-            Some((b'"', quoted)) => match end_of_quotes(quoted) {
-                Some(rest) => rest,
-                None => return false,
-            },
-            _ => {
-                let end = rest.iter().position(|byte| b",\r\n\"".contains(byte)).unwrap_or(rest.len());
-                rest.get(end..).unwrap_or_default()
-            }
+        let field_end = match rest.strip_prefix(b"\"") {
+            Some(quoted) => end_of_quotes(quoted),
+            None => rest.get(rest.iter().position(|byte| b",\r\n\"".contains(byte)).unwrap_or(rest.len())..),
         };
-        rest = match rest.split_first() {
+        let Some(after) = field_end else { return false };
+        rest = match after.split_first() {
             None | Some((b'\r' | b'\n', _)) => return true,
             Some((b',', rest)) => rest,
             Some(_) => return false,

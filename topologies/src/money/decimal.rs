@@ -83,7 +83,8 @@ impl Decimal {
     /// The number in units of 10^−`exponent`; `None` where that is not a whole number, or outside 64 bits.
     pub fn to_minor_exactly(self, exponent: u8) -> Option<i64> {
         let behind = self.scale.saturating_sub(i64::from(exponent));
-        let is_whole = self.magnitude == 0 || behind <= 0 || power_of_ten(behind).is_some_and(|unit| self.magnitude % unit == 0);
+        let is_whole =
+            self.magnitude == 0 || behind <= 0 || power_of_ten(behind).is_some_and(|unit| self.magnitude.is_multiple_of(unit));
         if is_whole && !self.cut { self.to_minor(exponent) } else { None }
     }
 

@@ -102,5 +102,6 @@ fn name(start: Start) -> &'static str {
 
 /// `  a=1  b=2`.
 fn listed<'a>(counts: impl Iterator<Item = (&'a str, impl Display)>) -> String {
-    counts.map(|(name, count)| format!("  {name}={count}")).collect()
+    let words: Vec<String> = counts.map(|(name, count)| format!("  {name}={count}")).collect();
+    words.concat()
 }

@@ -1,5 +1,6 @@
 //! One transaction of a load: lines, dead letters, and the mark that stands for them. Not what to do when it fails.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -16,75 +17,83 @@ use crate::topic_names as topics;
 /// What a dead letter says of the program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Where records of one transaction go.
+/// The records of one transaction. They are gathered first and sent together, so that a source that stalls lets no transaction time out.
 pub(super) struct Sender<'s, 'a> {
     load: &'s Load<'a>,
-    producer: &'s mut dyn Producer,
     now: Timestamp,
-    topics: [Arc<str>; 3],
-    is_open: bool,
-    lines: usize,
+    staged: Vec<Staged>,
     bytes: usize,
 }
 
+struct Staged {
+    topic: &'static str,
+    partition: i32,
+    key: Option<String>,
+    value: Vec<u8>,
+    headers: Headers,
+}
+
 impl<'s, 'a> Sender<'s, 'a> {
-    pub(super) fn new(load: &'s Load<'a>, producer: &'s mut dyn Producer) -> Self {
-        let topics = [topics::RAW_PAYMENTS, topics::DEAD_LETTERS, topics::LOADS].map(Arc::from);
-        Self { load, producer, now: load.loader.clock.now(), topics, is_open: false, lines: 0, bytes: 0 }
+    pub(super) fn new(load: &'s Load<'a>) -> Self {
+        Self { load, now: load.loader.clock.now(), staged: Vec::new(), bytes: 0 }
     }
 
     /// Writes the next lines and their mark; nothing if `known` says the same already.
     pub(super) fn chunk<R: Read>(
         mut self,
+        producer: &mut dyn Producer,
         reader: &mut ExportReader<R>,
         known: Option<&Progress>,
     ) -> Result<Progress, LoadError> {
-        let outcome = self.write(reader, known);
-        if matches!(outcome, Err(LoadError::File(_))) && self.is_open {
-            // Readers of the topics should not have to wait for the timeout. If it fails, they do.
-            let _ = self.producer.abort(self.load.loader.settings.request_timeout);
-        }
-        outcome
-    }
-
-    fn write<R: Read>(&mut self, reader: &mut ExportReader<R>, known: Option<&Progress>) -> Result<Progress, LoadError> {
-        let settings = self.load.loader.settings;
-        let mut is_complete = false;
-        while self.lines < settings.chunk_lines && self.bytes < CHUNK_MAX_BYTES {
-            match reader.next()? {
-                None => {
-                    is_complete = true;
-                    break;
-                }
-                Some(Entry::Line { line, number }) => self.line(&line, number)?,
-                Some(Entry::Bad { rejection, raw, number }) => self.dead_letter(&rejection, raw, number)?,
-            }
-            self.lines += 1;
-        }
-        let mark = self.mark(reader, is_complete);
+        let mark = self.gather(reader)?;
         if known.is_some_and(|known| (known.position, known.is_complete) == (mark.position, mark.is_complete)) {
             return Ok(mark);
         }
         // IMPORTANT: the mark is in the transaction of the lines that it counts.
-        self.write_mark(&mark)?;
-        self.producer.commit(settings.request_timeout)?;
-        if self.producer.doubtful() {
-            let message = "a coordinator request of the commit was sent twice or went unanswered";
-            return Err(KafkaError::new(KafkaErrorKind::Timeout, message).into());
-        }
+        self.mark(&mark);
+        self.send(producer)?;
         Ok(mark)
     }
 
-    fn line(&mut self, line: &ExportLine, number: u64) -> Result<(), LoadError> {
+    fn gather<R: Read>(&mut self, reader: &mut ExportReader<R>) -> Result<Progress, LoadError> {
+        let chunk_lines = self.load.loader.settings.chunk_lines;
+        while self.staged.len() < chunk_lines && self.bytes < CHUNK_MAX_BYTES {
+            match reader.next()? {
+                None => return Ok(self.progress(reader, true)),
+                Some(Entry::Line { line, number }) => self.line(&line, number),
+                Some(Entry::Bad { rejection, raw, number }) => self.dead_letter(&rejection, raw, number),
+            }
+        }
+        Ok(self.progress(reader, false))
+    }
+
+    fn send(&self, producer: &mut dyn Producer) -> Result<(), KafkaError> {
+        let timeout = self.load.loader.settings.request_timeout;
+        let mut topics: BTreeMap<&str, Arc<str>> = BTreeMap::new();
+        producer.begin()?;
+        for Staged { topic, partition, key, value, headers } in &self.staged {
+            let topic = &*topics.entry(topic).or_insert_with(|| Arc::from(*topic));
+            let (partition, key, value) = (*partition, key.as_ref().map(String::as_bytes), Some(&**value));
+            producer.send(&Outgoing { topic, partition, key, value, timestamp: self.now, headers, track: false }, timeout)?;
+        }
+        producer.commit(timeout)?;
+        if producer.doubtful() {
+            let message = "a coordinator request of the commit was sent twice or went unanswered";
+            return Err(KafkaError::new(KafkaErrorKind::Timeout, message));
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &ExportLine, number: u64) {
         let settings = self.load.loader.settings;
         let (shop_id, provider) = (&*settings.shop_id, settings.layout.provider);
         let key = line.record_key(shop_id, provider);
         let value = line.record_value(shop_id, provider, self.load.export.name(), number);
         let partition = partition_for_key(key.as_bytes(), self.load.loader.partitions.payments);
-        self.send(0, partition, Some(key.as_bytes()), &value, &Headers::new())
+        self.stage(Staged { topic: topics::RAW_PAYMENTS, partition, key: Some(key), value, headers: Headers::new() });
     }
 
-    fn dead_letter(&mut self, rejection: &Rejection, raw: &[u8], number: u64) -> Result<(), LoadError> {
+    fn dead_letter(&mut self, rejection: &Rejection, raw: &[u8], number: u64) {
         let export = self.load.export;
         let mut headers = Headers::new();
         headers.push_text("dlq.topic", export.name());
@@ -98,10 +107,10 @@ impl<'s, 'a> Sender<'s, 'a> {
         headers.push_text("dlq.location", export.location());
         headers.push_text("dlq.shop_id", &self.load.loader.settings.shop_id);
         let partition = partition_for_key(export.location().as_bytes(), self.load.loader.partitions.dead_letters);
-        self.send(1, partition, None, raw, &headers)
+        self.stage(Staged { topic: topics::DEAD_LETTERS, partition, key: None, value: raw.to_vec(), headers });
     }
 
-    fn mark<R: Read>(&self, reader: &ExportReader<R>, is_complete: bool) -> Progress {
+    fn progress<R: Read>(&self, reader: &ExportReader<R>, is_complete: bool) -> Progress {
         let Load { loader, export, began_at, .. } = self.load;
         Progress {
             shop_id: loader.settings.shop_id.clone(),
@@ -118,30 +127,15 @@ impl<'s, 'a> Sender<'s, 'a> {
         }
     }
 
-    fn write_mark(&mut self, mark: &Progress) -> Result<(), LoadError> {
-        let key = &*self.load.key;
+    fn mark(&mut self, mark: &Progress) {
+        let key = self.load.key.clone();
         let value = serde_json::to_vec(mark).expect("text and numbers can be written as JSON");
         let partition = partition_for_key(key.as_bytes(), self.load.loader.partitions.loads);
-        self.send(2, partition, Some(key.as_bytes()), &value, &Headers::new())
+        self.stage(Staged { topic: topics::LOADS, partition, key: Some(key), value, headers: Headers::new() });
     }
 
-    /// Sends a record to one of the topics; opens the transaction with the first.
-    fn send(
-        &mut self,
-        topic: usize,
-        partition: i32,
-        key: Option<&[u8]>,
-        value: &[u8],
-        headers: &Headers,
-    ) -> Result<(), LoadError> {
-        if !self.is_open {
-            self.producer.begin()?;
-            self.is_open = true;
-        }
-        let topic = &self.topics[topic];
-        let record = Outgoing { topic, partition, key, value: Some(value), timestamp: self.now, headers, track: false };
-        self.producer.send(&record, self.load.loader.settings.request_timeout)?;
-        self.bytes += value.len();
-        Ok(())
+    fn stage(&mut self, staged: Staged) {
+        self.bytes += staged.value.len();
+        self.staged.push(staged);
     }
 }

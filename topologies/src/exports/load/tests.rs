@@ -1,10 +1,11 @@
 //! Loads on an embedded cluster: what a reader of committed records sees is the same, whatever call of a load fails or is its last.
 
+use std::fmt::Write as _;
 use std::io::Cursor;
+use std::sync::Arc;
 
 use highwater::kafka::memory::{At, Call, Fault, MemoryCluster, MemorySettings};
 use highwater::time::VirtualClock;
-use std::sync::Arc;
 
 use super::*;
 use crate::exports::Zones;
@@ -17,11 +18,11 @@ const PATIENT: Duration = Duration::from_mins(5);
 struct TestFile(String);
 
 impl Export for TestFile {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "report.csv"
     }
 
-    fn location(&self) -> &str {
+    fn location(&self) -> &'static str {
         "/exports/report.csv"
     }
 
@@ -36,7 +37,7 @@ fn stripe() -> TestFile {
         "net,gross,fee,currency,created_utc,reporting_category,balance_transaction_id,payment_metadata[order_id]\r\n".to_owned();
     for number in 1..=7 {
         let gross = if number == 4 { "much".to_owned() } else { format!("{number}.00") };
-        file.push_str(&format!("{number}.00,{gross},0,EUR,2026-02-01 00:00:0{number},charge,txn_{number},{number}\r\n"));
+        write!(file, "{number}.00,{gross},0,EUR,2026-02-01 00:00:0{number},charge,txn_{number},{number}\r\n").unwrap();
     }
     TestFile(file)
 }
@@ -171,6 +172,7 @@ fn a_file_is_told_apart_from_the_one_that_was_loaded() {
     }
     let world = World::new();
     world.load(&stripe()).unwrap();
+    world.clock.advance(Duration::from_secs(1));
     let reload = LoadSettings { reload: true, ..settings(FINAL) };
     let loaded = world.load_with(&reload, &cut).unwrap();
     assert_eq!((loaded.start, loaded.written), (Start::Reloaded, 7));

@@ -27,8 +27,8 @@ fn read_all(bytes: &[u8], width: Option<usize>) -> Vec<Seen> {
         let found = records.advance(width).unwrap();
         if found == Found::End {
             assert_eq!(records.position(), bytes.len() as u64, "every byte is accounted for");
-            let digest = Sha256::digest(bytes);
-            assert_eq!(records.fingerprint(), digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+            let digest: Vec<String> = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(records.fingerprint(), digest.concat());
             return seen;
         }
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
