@@ -2,6 +2,7 @@
 //! engine behaves inside is tested elsewhere.
 
 mod cluster;
+mod payments;
 mod process;
 #[path = "../support/real_kafka.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]

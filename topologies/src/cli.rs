@@ -39,6 +39,8 @@ enum Command {
     Demo(DemoArgs),
     /// Run topologies until asked to stop
     Run(RunArgs),
+    /// Load a payment provider's reports into raw.payments, each line once
+    LoadPayments(LoadPaymentsArgs),
     /// Look at topologies, without a cluster
     #[command(subcommand)]
     Topology(TopologyCommand),
@@ -68,6 +70,35 @@ pub struct RunArgs {
     /// Process what is there now and all that comes of it, then exit
     #[arg(long)]
     pub until_end: bool,
+}
+
+/// Options of `load-payments`.
+#[derive(Debug, Args)]
+pub struct LoadPaymentsArgs {
+    /// Whose reports: balance change or payout reconciliation of Stripe, settlement details of Adyen
+    #[arg(long, value_enum)]
+    pub provider: ProviderName,
+    /// The shop that the lines are for
+    #[arg(long, value_name = "ID")]
+    pub shop: String,
+    /// Read and check everything, write nothing; needs no cluster
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Load files again that were loaded, as after a reset
+    #[arg(long)]
+    pub reload: bool,
+    /// Files, folders with all .csv and .csv.gz below them, or URLs such as `s3://bucket/folder/`
+    #[arg(required = true, value_name = "FILE|DIR|URL")]
+    pub files: Vec<String>,
+}
+
+/// Who writes reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProviderName {
+    /// Stripe.
+    Stripe,
+    /// Adyen.
+    Adyen,
 }
 
 /// How something is printed.
@@ -202,6 +233,7 @@ fn with_config(command: Command, config: &Config) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => demo::run(&args),
         Command::Run(args) => commands::run::run(config, args.until_end),
+        Command::LoadPayments(args) => commands::load_payments::run(config, &args),
         Command::Topology(command) => commands::topology::run(&command),
         Command::Topics(command) => commands::topics::run(config, &command),
         Command::Tail(args) => commands::tail::run(config, &args),

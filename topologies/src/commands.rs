@@ -3,6 +3,7 @@
 mod cluster;
 pub mod doctor;
 mod epoch;
+pub mod load_payments;
 mod output;
 pub mod reset;
 pub mod run;

@@ -60,6 +60,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// How long external topics keep records.
     pub retention: Retention,
+    /// How payment exports are read.
+    pub payments: PaymentsConfig,
     /// How long things may take.
     pub timeouts: Timeouts,
     /// Logs.
@@ -110,6 +112,21 @@ pub struct Retention {
     pub failed: Duration,
     /// `ops.quality`.
     pub quality: Duration,
+}
+
+/// How payment exports are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentsConfig {
+    /// Lines in one transaction.
+    pub chunk_lines: usize,
+    /// Columns of Stripe's reports that may hold an order's id.
+    pub stripe_order_columns: Vec<String>,
+    /// Columns of Adyen's reports that may hold an order's id.
+    pub adyen_order_columns: Vec<String>,
+    /// The zone of Stripe's times that have none.
+    pub stripe_time_zone: String,
+    /// More abbreviations of time zones.
+    pub time_zones: String,
 }
 
 /// How long things may take.
@@ -197,6 +214,13 @@ impl Config {
                 clean: values.hours("topics.clean_retention_hours"),
                 failed: values.hours("topics.failed_retention_hours"),
                 quality: values.hours("topics.quality_retention_hours"),
+            },
+            payments: PaymentsConfig {
+                chunk_lines: values.number("payments.chunk_lines") as usize,
+                stripe_order_columns: values.list("payments.stripe_order_columns"),
+                adyen_order_columns: values.list("payments.adyen_order_columns"),
+                stripe_time_zone: values.text("payments.stripe_time_zone"),
+                time_zones: values.text("payments.time_zones"),
             },
             timeouts: Timeouts {
                 session: values.millis("session_timeout_ms"),

@@ -9,6 +9,7 @@ pub mod customers;
 pub mod demo;
 pub mod events;
 pub mod exit;
+pub mod exports;
 pub mod http;
 pub mod logging;
 pub mod money;

@@ -145,6 +145,26 @@ pub const KEYS: &[Key] = &[
     ),
     key("topics.failed_retention_hours", HOURS, "720", "how long late.* and dlq.* keep records"),
     key("topics.quality_retention_hours", HOURS, "720", "how long ops.quality keeps counts"),
+    key("payments.chunk_lines", Kind::Number(1, 100_000), "5000", "lines that `load-payments` writes in one transaction"),
+    key(
+        "payments.stripe_order_columns",
+        Kind::Text,
+        crate::exports::STRIPE_ORDER_COLUMNS,
+        "columns that may hold an order's id, separated by commas; the first that holds something counts",
+    ),
+    key("payments.adyen_order_columns", Kind::Text, crate::exports::ADYEN_ORDER_COLUMNS, "the same in Adyen's reports"),
+    key(
+        "payments.stripe_time_zone",
+        Kind::Text,
+        "UTC",
+        "zone of Stripe's times where a report has no `_utc` column, as an abbreviation or an offset like `+01:00`",
+    ),
+    key(
+        "payments.time_zones",
+        Kind::Text,
+        "",
+        "more abbreviations of time zones, as in `IST=+05:30,AST=-04:00`; they go before those that are known",
+    ),
     key("log", Kind::Text, "info", "log level, or directives such as `info,highwater=debug`"),
     key("log_format", Kind::OneOf(&["auto", "text", "json"]), "auto", "how log lines look; auto: text on a terminal, else JSON"),
 ];

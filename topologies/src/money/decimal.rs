@@ -80,6 +80,14 @@ impl Decimal {
         i64::try_from(if self.negative { -rounded } else { rounded }).ok()
     }
 
+    /// The number in units of 10^−`exponent`; `None` where that is not a whole number, or outside 64 bits.
+    pub fn to_minor_exactly(self, exponent: u8) -> Option<i64> {
+        let behind = self.scale.saturating_sub(i64::from(exponent));
+        let is_whole =
+            self.magnitude == 0 || behind <= 0 || power_of_ten(behind).is_some_and(|unit| self.magnitude.is_multiple_of(unit));
+        if is_whole && !self.cut { self.to_minor(exponent) } else { None }
+    }
+
     /// The exact product with a whole number; `None` where it would not be exact.
     pub fn times(self, factor: i64) -> Option<Self> {
         if self.cut {
@@ -230,6 +238,24 @@ mod tests {
         }
         for text in ["", "01", "-01", "1e", "1e+", "e1", "1e1.5", "1ee1", "+1", "1.", ".1", "1.e1", "NaN", "1e1 ", "0x1"] {
             assert_eq!(Decimal::parse_json_number(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn exact_minor_units_are_whole_or_nothing() {
+        for (text, exponent, minor) in [
+            ("12.30", 2, Some(1_230)),
+            ("12.300000", 2, Some(1_230)),
+            ("-0.001", 3, Some(-1)),
+            ("100.00", 0, Some(100)),
+            ("0.000000000000000000000000000000000000000000000000000", 0, Some(0)),
+            ("0.995", 2, None),
+            ("1.5", 0, None),
+            ("0.0001", 3, None),
+            ("12.300000000000000000000000000000000000000000000000001", 2, None),
+            ("92233720368547758.08", 2, None),
+        ] {
+            assert_eq!(Decimal::parse_plain(text).and_then(|number| number.to_minor_exactly(exponent)), minor, "{text}");
         }
     }
 

@@ -20,7 +20,7 @@ pub enum Provider {
 }
 
 /// What the line moves money for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     /// A customer paid.
     Charge,
@@ -82,12 +82,29 @@ impl Provider {
         }
     }
 
-    fn parse(name: &str) -> Option<Self> {
+    /// The provider of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
         [Self::Adyen, Self::Stripe].into_iter().find(|provider| provider.as_str() == name)
     }
 }
 
 impl Kind {
+    /// The name in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Charge => "charge",
+            Self::Refund => "refund",
+            Self::Dispute => "dispute",
+            Self::DisputeReversal => "dispute_reversal",
+            Self::Fee => "fee",
+            Self::Payout => "payout",
+            Self::Adjustment => "adjustment",
+            Self::Other => "other",
+        }
+    }
+
     fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "charge" => Self::Charge,

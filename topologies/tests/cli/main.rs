@@ -4,4 +4,5 @@
 
 mod alone;
 mod on_a_cluster;
+mod payments;
 mod shoppulse;
