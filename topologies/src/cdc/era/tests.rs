@@ -10,7 +10,7 @@ fn item(quantity: i64) -> ItemRow {
 }
 
 fn snapshot(ts_ms: i64, quantity: i64) -> Change<ItemRow> {
-    Change { id: 7, ts_ms, op: Op::Snapshot(item(quantity)) }
+    Change { id: 7, ts_ms, op: Op::Snapshot { row: item(quantity), place: None } }
 }
 
 fn upsert(lsn: i64, ts_ms: i64, quantity: i64) -> Change<ItemRow> {

@@ -25,7 +25,8 @@ fn row(email: &str) -> CustomerRow {
 
 /// A snapshot row that was written at that time, in milliseconds.
 fn snapshot(ts_ms: i64, written_ms: i64, email: &str) -> Change<CustomerRow> {
-    Change { id: ID, ts_ms, op: Op::Snapshot(CustomerRow { updated_at: written_ms * 1_000, ..row(email) }) }
+    let row = CustomerRow { updated_at: written_ms * 1_000, ..row(email) };
+    Change { id: ID, ts_ms, op: Op::Snapshot { row, place: None } }
 }
 
 fn upsert(lsn: i64, ts_ms: i64, row: CustomerRow) -> Change<CustomerRow> {
@@ -393,7 +394,7 @@ fn oracle(changes: &[Change<CustomerRow>]) -> Tables {
         .map(|change| match &change.op {
             Op::Upsert { lsn, row } => (*lsn, change.ts_ms, Some(row)),
             Op::Delete { lsn } => (*lsn, change.ts_ms, None),
-            Op::Snapshot(_) => panic!("only streamed changes here"),
+            Op::Snapshot { .. } => panic!("only streamed changes here"),
         })
         .collect();
     ordered.sort_by_key(|(lsn, ..)| *lsn);
@@ -492,7 +493,7 @@ fn a_log_with_snapshots(gap_ms: i64) -> impl Strategy<Value = Vec<Change<Custome
                     ts_ms += gap_ms;
                     lsn -= 600 * gap_ms;
                     let row = CustomerRow { email: row.email.or_before(None).clone(), updated_at: (ts_ms - 3) * 1_000, ..row };
-                    Change { id: ID, ts_ms, op: Op::Snapshot(row) }
+                    Change { id: ID, ts_ms, op: Op::Snapshot { row, place: None } }
                 }
                 (row, _) => {
                     lsn += 10;
