@@ -236,3 +236,6 @@ fn read_row<'a, R: Row>(id: i64, after: Option<&Object<'a>>, before: Option<&Obj
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod captured;
