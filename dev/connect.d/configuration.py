@@ -39,6 +39,8 @@ def worker(kafka: str, port: int, plugins: Path, exactly_once: bool) -> str:
         # A worker that was killed is noticed by the one that takes its place in 6 s, not 10.
         "session.timeout.ms": "6000",
         "heartbeat.interval.ms": "2000",
+        # What is confirmed to the slot is what a developer, or a test, waits for.
+        "offset.flush.interval.ms": "1000",
         "exactly.once.source.support": "enabled" if exactly_once else "disabled",
     }
     return _as_text({**told, **own})

@@ -37,8 +37,16 @@ impl Cluster {
         Some(cluster)
     }
 
+    /// A script of `dev/`, told where this cluster is.
+    pub(crate) fn development(&self, script: &str) -> Command {
+        let mut command = Command::new(PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/dev")).join(script));
+        command.envs(&self.exports);
+        command
+    }
+
     fn script(&self, arguments: &[&str]) -> String {
-        let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/dev/kafka"))
+        let output = self
+            .development("kafka")
             .args(arguments)
             .arg("--dir")
             .arg(self.path("kafka"))

@@ -107,7 +107,9 @@ impl CustomerState {
             Op::Upsert { lsn, row } => {
                 (self.place_of_streamed(lsn, ts_ms), Entry { lsn: Some(lsn), from_lsn: None, ts_ms, row: Some(row) })
             }
-            Op::Delete { lsn } => (self.place_of_streamed(lsn, ts_ms), Entry { lsn: Some(lsn), from_lsn: None, ts_ms, row: None }),
+            Op::Delete { lsn } => {
+                (self.place_of_streamed(lsn, ts_ms), Entry { lsn: Some(lsn), from_lsn: None, ts_ms, row: None })
+            }
         }
     }
 

@@ -550,3 +550,30 @@ proptest! {
         }
     }
 }
+
+// covers: R32
+#[test]
+fn a_change_follows_a_snapshot_by_its_place_though_its_time_is_older() {
+    let placed = |ts_ms: i64, lsn: i64| {
+        let row = CustomerRow { updated_at: 50_000, ..row("a") };
+        Change { id: ID, ts_ms, op: Op::Snapshot { row, place: Some(LogPlace { lsn, is_incremental: true }) } }
+    };
+    let mut state = CustomerState::default();
+    for (change, expected, email) in [
+        (placed(200, 10), Verdict::Processed, "a"),
+        (upsert(10, 150, row("b")), Verdict::Processed, "b"),
+        (upsert(9, 140, row("before it")), Verdict::Processed, "b"),
+        (placed(200, 10), Verdict::STALE, "b"),
+        (upsert(10, 150, row("b")), Verdict::DUPLICATE_LSN, "b"),
+        (upsert(12, 160, row("c")), Verdict::Processed, "c"),
+        (placed(300, 20), Verdict::Processed, "a"),
+        (upsert(21, 250, row("d")), Verdict::Processed, "d"),
+    ] {
+        let (verdict, _) = state.apply(change.clone());
+        let (current, _) = state.rows(ID);
+        assert_eq!((verdict, current.and_then(|row| row.email).as_deref()), (expected, Some(email)), "{change:?}");
+        let mut bytes = Vec::new();
+        state.encode(&mut bytes);
+        assert_eq!(CustomerState::decode(&bytes), Ok(state.clone()));
+    }
+}
