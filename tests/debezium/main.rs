@@ -7,7 +7,6 @@ mod cluster;
 mod curated;
 mod database;
 #[path = "../e2e/process.rs"]
-#[expect(dead_code, reason = "the tests of the whole binary use more of it")]
 mod process;
 mod workload;
 
