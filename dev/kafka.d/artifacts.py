@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,34 +91,45 @@ def _run(command: list[str], deadline_seconds: float) -> None:
         raise Unusable(f"exit {child.returncode}: {' '.join(command)}")
 
 
-def _java() -> str:
+def java() -> str:
+    """Where Java is; it must be new enough for Kafka."""
     home = os.environ.get("JAVA_HOME")
-    java = f"{home}/bin/java" if home else shutil.which("java")
-    if java is None or not os.access(java, os.X_OK):
+    found = f"{home}/bin/java" if home else shutil.which("java")
+    if found is None or not os.access(found, os.X_OK):
         raise Unusable("no Java found; `dev/setup test` installs it")
-    shown = subprocess.run([java, "-version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stderr
+    shown = subprocess.run([found, "-version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stderr
     # The first line reads: openjdk version "17.0.15" 2025-04-15
     version = shown.partition('"')[2].partition('"')[0]
     if not version or int(version.split(".")[0]) < OLDEST_JAVA:
-        raise Unusable(f"{java} is version {version or 'unknown'}; Kafka needs {OLDEST_JAVA} or later")
-    return java
+        raise Unusable(f"{found} is version {version or 'unknown'}; Kafka needs {OLDEST_JAVA} or later")
+    return found
 
 
-def _fetch(into: Path) -> None:
+def copy_dependencies(pom: Path, into: Path, what: str) -> None:
+    """Lets Maven bring what a `pom.xml` lists, archives too, into one directory."""
     maven = shutil.which("mvn")
     if maven is None:
         raise Unusable("no Maven found; `dev/setup test` installs it")
-    print("fetching Kafka and the registry (once, about 190 MB)", file=sys.stderr, flush=True)
-    jars = into / "kafka"
+    print(f"fetching {what}", file=sys.stderr, flush=True)
     _run(
-        [maven, "-q", "-B", "-Dstyle.color=never", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
-        + ["-DincludeScope=runtime", f"-DoutputDirectory={jars}"],
+        [maven, "-q", "-B", "-Dstyle.color=never", "-f", str(pom), "dependency:copy-dependencies"]
+        + ["-DincludeScope=runtime", f"-DoutputDirectory={into}"],
         FETCH_SECONDS,
     )
-    (archive,) = jars.glob("*.tar.gz")
-    (into / "registry").mkdir()
-    _run(["tar", "-xzf", str(archive), "-C", str(into / "registry")], FETCH_SECONDS)
+
+
+def unpack(archive: Path, into: Path) -> None:
+    """Unpacks an archive into a directory of its own, and deletes it."""
+    into.mkdir()
+    _run(["tar", "-xzf", str(archive), "-C", str(into)], FETCH_SECONDS)
     archive.unlink()
+
+
+def _fetch(into: Path) -> None:
+    jars = into / "kafka"
+    copy_dependencies(HERE / "pom.xml", jars, "Kafka and the registry (once, about 190 MB)")
+    (archive,) = jars.glob("*.tar.gz")
+    unpack(archive, into / "registry")
 
 
 def _format(artifacts: Artifacts) -> None:
@@ -141,19 +152,28 @@ def _format(artifacts: Artifacts) -> None:
         shutil.copy(Path(scratch) / "data" / "bootstrap.checkpoint", artifacts.bootstrap_checkpoint)
 
 
-def ensure() -> Artifacts:
-    """Makes sure that everything is here, and says where."""
-    java = _java()
-    key = hashlib.sha256((HERE / "pom.xml").read_bytes()).hexdigest()[:12]
-    root = cache() / f"kafka-{key}"
+def fetched(name: str, pom: Path, fill: Callable[[Path], None]) -> Path:
+    """The directory in the cache that holds what a `pom.xml` asks for; filled by `fill` if it is not there yet."""
+    key = hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
+    root = cache() / f"{name}-{key}"
     if root.is_dir():
-        return Artifacts(java, root)
-    with _alone(cache() / "kafka.lock"):
+        return root
+    with _alone(cache() / f"{name}.lock"):
         if not root.is_dir():
             aside = root.with_suffix(".part")
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir()
-            _fetch(aside)
-            _format(Artifacts(java, aside))
+            fill(aside)
             aside.rename(root)
-    return Artifacts(java, root)
+    return root
+
+
+def ensure() -> Artifacts:
+    """Makes sure that Kafka and the registry are here, and says where."""
+    found_java = java()
+
+    def fill(aside: Path) -> None:
+        _fetch(aside)
+        _format(Artifacts(found_java, aside))
+
+    return Artifacts(found_java, fetched("kafka", HERE / "pom.xml", fill))

@@ -153,7 +153,7 @@ class Instance:
             process.send(signal.SIGKILL)
         for process in self.processes():
             self.kill(process)
-        ports.release(self._ports(), _reservations())
+        ports.release(self._ports(), reservations())
         # The file that makes it an instance goes last, so that a `down` that was cut short can be repeated.
         for process in [*self.processes(), self.watcher()]:
             shutil.rmtree(process.home, ignore_errors=True)
@@ -184,14 +184,15 @@ def _kafka_id() -> str:
             return text
 
 
-def _reservations() -> Path:
+def reservations() -> Path:
+    """Where this user's reservations of ports are."""
     return cache() / "ports"
 
 
 def create(home: Path, brokers: int, partitions: int, with_registry: bool, extra: dict[str, str]) -> Instance:
     """Describes a new instance and reserves its ports; nothing runs yet."""
     wanted = 2 * brokers + (1 if with_registry else 0)
-    found = ports.reserve(wanted, _reservations(), home)
+    found = ports.reserve(wanted, reservations(), home)
     nodes = [Node(n + 1, found[2 * n], found[2 * n + 1]) for n in range(brokers)]
     instance = Instance(home, nodes, partitions, found[-1] if with_registry else None, extra, _kafka_id())
     instance.save()

@@ -5,6 +5,7 @@ a process is ours only if both agree. Linux only, for it reads /proc. It knows n
 """
 
 import os
+import pwd
 import signal
 import subprocess
 import time
@@ -25,6 +26,14 @@ def started_at(pid: int) -> str | None:
     # The name in parentheses may hold spaces and parentheses itself; what follows the last one has fixed places.
     fields = stat.rpartition(")")[2].split()
     return None if fields[0] in "ZX" else fields[19]
+
+
+def as_user(name: str | None) -> dict[str, object]:
+    """What `subprocess` is told so that a child runs as this user, with that user's groups and no more."""
+    if name is None:
+        return {}
+    entry = pwd.getpwnam(name)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
 @dataclass(frozen=True)
@@ -50,18 +59,24 @@ class Process:
             return None
         return int(pid) if started_at(int(pid)) == start else None
 
-    def start(self, command: list[str], environment: dict[str, str] | None = None) -> None:
-        """Starts it in a session of its own, so that a ctrl-C at the terminal does not reach it."""
+    def start(
+        self, command: list[str], environment: dict[str, str] | None = None, user: str | None = None, directory: str | None = None
+    ) -> None:
+        """Starts it in a session of its own, so that a ctrl-C at the terminal does not reach it.
+
+        As another user if one is named, who then needs a directory that is not ours to be in.
+        """
         self.home.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             child = subprocess.Popen(
                 command,
-                cwd=self.home,
+                cwd=directory or self.home,
                 env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                **as_user(user),
             )
         # A child that died at once is still there to be reaped, so its start time can be read either way.
         start = started_at(child.pid) or "dead"

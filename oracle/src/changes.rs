@@ -12,6 +12,8 @@ pub(crate) struct Change {
     /// The row's primary key.
     pub(crate) id: i64,
     pub(crate) origin: Origin,
+    /// Where in the log a snapshot row stands, and whether it was taken beside the stream; none for streamed changes.
+    pub(crate) place: Option<(i64, bool)>,
     /// The commit time in the shop's database.
     pub(crate) ts_ms: i64,
     /// The row after the change; none is a delete. Cells that even `before` lacks are still unavailable.
@@ -70,7 +72,18 @@ fn read_row_change(table: &Table, id: i64, envelope: &Object<'_>, op: Option<&st
     let after = after.filter(|_| is_change && !is_delete).map(|object| read_after(table, id, &object, before.as_ref(), p));
     problems.first()?;
     let origin = if is_snapshot { Origin::Snapshot } else { Origin::Stream(lsn.unwrap_or_default()) };
-    Ok(Change { id, origin, ts_ms: ts_ms.unwrap_or_default(), after })
+    let place = if is_snapshot { place(&source, lsn) } else { None };
+    Ok(Change { id, origin, place, ts_ms: ts_ms.unwrap_or_default(), after })
+}
+
+/// The first snapshot names its place itself; an incremental one names the event of the stream behind which it was let out.
+fn place(source: &Object<'_>, lsn: Option<i64>) -> Option<(i64, bool)> {
+    let of_stream = || {
+        let sequence = json::string(source.get("sequence")?)?;
+        let [_, event]: [Option<String>; 2] = serde_json::from_str(&sequence).ok()?;
+        Some((event?.parse().ok()?, true))
+    };
+    lsn.map(|lsn| (lsn, false)).or_else(of_stream)
 }
 
 fn read_after(table: &Table, id: i64, after: &Object<'_>, before: Option<&Object<'_>>, problems: &mut Problems) -> Row {

@@ -36,7 +36,15 @@ pub(crate) struct RowLog {
 #[derive(Debug)]
 struct Era {
     snapshot: Change,
+    /// From this LSN on, changes come behind the snapshot whatever their time.
+    from_lsn: Option<i64>,
     streamed: BTreeMap<i64, Change>,
+}
+
+impl Era {
+    fn is_followed_by(&self, lsn: i64, ts_ms: i64) -> bool {
+        self.snapshot.ts_ms <= ts_ms || self.from_lsn.is_some_and(|from| from <= lsn)
+    }
 }
 
 impl RowLog {
@@ -49,23 +57,30 @@ impl RowLog {
     }
 
     fn arrive_snapshot(&mut self, change: Change) -> Verdict {
-        let last = self.last().map(|last| (last.origin, last.ts_ms));
+        // A change that followed the last snapshot by its LSN may be older than it.
+        let era_ts_ms = self.eras.last().map(|era| era.snapshot.ts_ms);
+        let last = self.last().map(|last| (last.origin, last.ts_ms.max(era_ts_ms.unwrap_or(last.ts_ms))));
         let replaces = last == Some((Origin::Snapshot, change.ts_ms));
         if !replaces && last.is_some_and(|(_, last_ts_ms)| change.ts_ms <= last_ts_ms) {
             return Verdict::Filtered("stale");
         }
         let known = self.state();
         let unchanged = known.is_some() && known == change.after.clone().map(Row::or_null);
+        let newest_lsn = self.newest_lsn();
+        let from_lsn = change.place.and_then(|(lsn, is_beside_the_stream)| match newest_lsn {
+            Some(newest) if newest > lsn => is_beside_the_stream.then(|| newest.saturating_add(1)),
+            _ => Some(lsn),
+        });
         if replaces {
             self.eras.pop();
         }
-        self.eras.push(Era { snapshot: change, streamed: BTreeMap::new() });
+        self.eras.push(Era { snapshot: change, from_lsn, streamed: BTreeMap::new() });
         if unchanged { Verdict::Duplicate("lsn") } else { Verdict::Processed("") }
     }
 
     fn arrive_streamed(&mut self, lsn: i64, change: Change, keep: Keep) -> Verdict {
         // Era 0 is the one before any snapshot.
-        let era = self.eras.iter().filter(|era| era.snapshot.ts_ms <= change.ts_ms).count();
+        let era = self.eras.iter().rposition(|era| era.is_followed_by(lsn, change.ts_ms)).map_or(0, |index| index + 1);
         if self.last_streamed() == Some((era, lsn)) {
             return Verdict::Duplicate("lsn");
         }
@@ -83,6 +98,16 @@ impl RowLog {
         match era.checked_sub(1) {
             None => &mut self.first,
             Some(index) => &mut self.eras[index].streamed,
+        }
+    }
+
+    /// The newest place in the log that is known: the last streamed change's, or the last snapshot's if that is larger and behind it.
+    fn newest_lsn(&self) -> Option<i64> {
+        let streamed = self.last_streamed();
+        match (streamed, self.eras.last()) {
+            (Some((era, lsn)), _) if era == self.eras.len() => Some(lsn),
+            (streamed, Some(era)) => streamed.map(|(_, lsn)| lsn).max(era.from_lsn),
+            (streamed, None) => streamed.map(|(_, lsn)| lsn),
         }
     }
 

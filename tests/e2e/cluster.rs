@@ -31,6 +31,13 @@ impl Cluster {
         Self { real, home: tempfile::tempdir().expect("a directory"), brokers }
     }
 
+    /// A script of `dev/`, told where this cluster is.
+    pub(crate) fn development(&self, script: &str) -> Command {
+        let mut command = Command::new(PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/dev")).join(script));
+        command.envs(self.real.exports());
+        command
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
@@ -57,8 +64,7 @@ impl Cluster {
         command
             .args(arguments)
             .current_dir(self.home.path())
-            .env("SHOPPULSE__KAFKA__BOOTSTRAP_SERVERS", self.real.bootstrap_servers())
-            .env("SHOPPULSE__SCHEMA_REGISTRY__URL", self.real.registry_url())
+            .envs(self.real.exports())
             .env("SHOPPULSE__PARTITIONS", PARTITIONS.to_string())
             .env("SHOPPULSE__REPLICATION_FACTOR", &self.brokers)
             .env("SHOPPULSE__THREADS", "2")

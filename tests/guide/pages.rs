@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders of this repository that a path in a page begins with.
-const ROOTS: [&str; 10] = ["src/", "state/", "avro/", "topologies/", "oracle/", "tests/", "benches/", "dev/", "docs/", ".ci/"];
+const ROOTS: [&str; 11] =
+    ["platform/", "src/", "state/", "avro/", "topologies/", "oracle/", "tests/", "benches/", "dev/", "docs/", ".ci/"];
 /// Folders that are not the repository's.
 const SKIPPED: [&str; 5] = [".git", "target", "bin", ".kafka", "node_modules"];
 

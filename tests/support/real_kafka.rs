@@ -37,6 +37,11 @@ impl RealKafka {
         cluster
     }
 
+    /// What tells a program where the cluster is.
+    pub(crate) fn exports(&self) -> &BTreeMap<String, String> {
+        &self.exports
+    }
+
     pub(crate) fn bootstrap_servers(&self) -> &str {
         &self.exports["SHOPPULSE__KAFKA__BOOTSTRAP_SERVERS"]
     }

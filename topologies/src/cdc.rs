@@ -12,6 +12,6 @@ pub mod era;
 pub mod rows;
 
 pub use cell::Cell;
-pub use envelope::{Change, Message, Op, read};
+pub use envelope::{Change, LogPlace, Message, Op, read};
 pub use era::{RowState, Step};
 pub use rows::{CustomerRow, ItemRow, OrderRow, Row};

@@ -2,6 +2,10 @@
 //!
 //! It judges the record alone; whether the change still counts is `era`'s business. Not read: `ts_ms` of the connector, `transaction`, and
 //! `source.snapshot` (a string in some versions, a boolean in others): `op` says the same.
+//!
+//! A snapshot row tells where in the log it stands, in one of two ways, both seen from Debezium 3.6: the first snapshot in `source.lsn`,
+//! where its transaction began to see; an incremental one, whose `source.lsn` is null, as the second number of `source.sequence`, the log's
+//! event at which its rows were let out. Its `source.ts_ms` is a clock's at some later moment, so changes that it missed may be older.
 
 use crate::cdc::columns::{Columns, Faults};
 use crate::cdc::rows::Row;
@@ -35,7 +39,12 @@ pub struct Change<R> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op<R> {
     /// A snapshot found the row so (`op = r`).
-    Snapshot(R),
+    Snapshot {
+        /// The row.
+        row: R,
+        /// Where in the log, if it tells.
+        place: Option<LogPlace>,
+    },
     /// It was inserted or updated (`op = c`, `u`).
     Upsert {
         /// Where in the log.
@@ -48,6 +57,15 @@ pub enum Op<R> {
         /// Where in the log.
         lsn: i64,
     },
+}
+
+/// Where in the log a snapshot row stands: changes from here on are not in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogPlace {
+    /// The position.
+    pub lsn: i64,
+    /// Whether the snapshot was taken beside the stream of changes, hence of the same database.
+    pub is_incremental: bool,
 }
 
 impl<R> Message<R> {
@@ -74,7 +92,7 @@ impl<R: Row> Change<R> {
     /// The change's own time in microseconds: its commit, or for a snapshot when the row was last written, since a snapshot's own time says
     /// nothing about the row. A table without such a column takes the snapshot's.
     pub fn event_time(&self) -> i64 {
-        let snapshot = if let Op::Snapshot(row) = &self.op { row.written_at() } else { None };
+        let snapshot = if let Op::Snapshot { row, .. } = &self.op { row.written_at() } else { None };
         snapshot.unwrap_or(self.ts_ms * MICROS_A_MILLI)
     }
 }
@@ -150,7 +168,10 @@ fn read_change<R: Row>(id: i64, envelope: &Object<'_>) -> Result<Change<R>, Reje
     let ts_ms = if is_known { commit_time(&source, &mut faults) } else { None };
     let op = match op.as_deref() {
         None => None,
-        Some("r") => read_row(id, after.as_ref(), before.as_ref(), &mut faults).map(Op::Snapshot),
+        Some("r") => {
+            let place = log_place(&source, &mut faults);
+            read_row(id, after.as_ref(), before.as_ref(), &mut faults).map(|row| Op::Snapshot { row, place })
+        }
         Some("c" | "u") => {
             let lsn = source_field(&source, "lsn", &mut faults);
             let row = read_row(id, after.as_ref(), before.as_ref(), &mut faults);
@@ -185,6 +206,16 @@ fn commit_time(source: &Object<'_>, faults: &mut Faults) -> Option<i64> {
     Some(ts_ms)
 }
 
+/// Where a snapshot row stands. What can't be read of a `sequence` is as if it were not there: it is a hint, not a column.
+fn log_place(source: &Object<'_>, faults: &mut Faults) -> Option<LogPlace> {
+    if let Some(lsn) = Columns::of_row(source, None, faults).whole("lsn") {
+        return Some(LogPlace { lsn, is_incremental: false });
+    }
+    let sequence = source.text("sequence")?;
+    let [_, event]: [Option<String>; 2] = serde_json::from_str(&sequence).ok()?;
+    Some(LogPlace { lsn: event?.parse().ok()?, is_incremental: true })
+}
+
 /// A number of `source`; absent where there is no `source`.
 fn source_field(source: &Object<'_>, name: &str, faults: &mut Faults) -> Option<i64> {
     Columns::of_row(source, None, faults).required_whole(name)
@@ -205,3 +236,6 @@ fn read_row<'a, R: Row>(id: i64, after: Option<&Object<'a>>, before: Option<&Obj
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod captured;

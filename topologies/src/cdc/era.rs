@@ -6,10 +6,15 @@
 //! How the clauses of the contract are read here:
 //!
 //! * **Eras.** A row's changes fall into eras. The first has no snapshot row; each later one begins with one. A streamed change belongs to the
-//!   last era whose snapshot is not newer than the change's commit; older than every snapshot, it belongs to the first era. Within an era the
-//!   snapshot row comes first and streamed changes follow by LSN. So LSNs are compared only inside an era: another database's start anew.
+//!   last era whose snapshot it follows; if it follows none, to the first era. Within an era the snapshot row comes first and streamed changes
+//!   follow by LSN. So LSNs are compared only inside an era: another database's start anew.
+//! * **Following.** A change follows a snapshot that is not newer than its commit, and one whose place in the log is not behind its LSN. The
+//!   second is needed because a snapshot's time is taken after its content was read, by up to the connector's whole lag: what was committed in
+//!   between comes behind the snapshot row and carries an older time. A place is left out where LSNs have restarted since the row's last
+//!   change, as a first snapshot that stands before it shows. An incremental one of the same database stands there only after the connector
+//!   went back in the log, and has seen all that the row has: then what is newer than the row's last change follows.
 //! * **The last change** is the last one of the last era, a delete as well. Its commit time, not the largest one ever seen, is what a snapshot
-//!   row must exceed to begin an era. At the same time it only replaces a last change that is itself a snapshot row: a streamed change of the
+//!   row must exceed to begin an era, and its era's time as well, which may be later. At the same time it only replaces a last change that is itself a snapshot row: a streamed change of the
 //!   same millisecond may have been in flight, and wins.
 //! * **A transaction in flight at the snapshot** committed after it, so it lands in the snapshot's era, behind the snapshot row. **A replayed
 //!   old snapshot** is not newer than the last change and is stale. **A new snapshot after LSNs restarted** begins an era that small LSNs extend.
@@ -24,7 +29,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cdc::envelope::{Change, Op};
+use crate::cdc::envelope::{Change, LogPlace, Op};
 use crate::cdc::rows::Row;
 use crate::stored::Stored;
 use crate::verdict::Verdict;
@@ -51,6 +56,8 @@ pub struct RowState<R> {
     last_ts_ms: Option<i64>,
     /// Snapshot time of the last era; `None` in the first era.
     era_ts_ms: Option<i64>,
+    /// The log's place from which on changes follow the last era's snapshot; `None` where only times tell.
+    era_lsn: Option<i64>,
     /// The newest streamed change.
     streamed: Option<Streamed>,
 }
@@ -59,6 +66,7 @@ pub struct RowState<R> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Streamed {
     lsn: i64,
+    ts_ms: i64,
     from_ts_ms: Option<i64>,
     /// Snapshot time of the era after it; `None` while its era is the last.
     until_ts_ms: Option<i64>,
@@ -86,12 +94,12 @@ enum Place {
 
 impl<R> Default for RowState<R> {
     fn default() -> Self {
-        Self { row: None, last_ts_ms: None, era_ts_ms: None, streamed: None }
+        Self { row: None, last_ts_ms: None, era_ts_ms: None, era_lsn: None, streamed: None }
     }
 }
 
 impl<R: Row + Serialize + serde::de::DeserializeOwned> Stored for RowState<R> {
-    const FORMAT: u8 = 1;
+    const FORMAT: u8 = 2;
 }
 
 impl<R: Row> RowState<R> {
@@ -104,19 +112,20 @@ impl<R: Row> RowState<R> {
     pub fn apply(&mut self, change: Change<R>) -> (Verdict, Option<Step<R>>) {
         let ts_ms = change.ts_ms;
         match change.op {
-            Op::Snapshot(row) => self.apply_snapshot(ts_ms, row),
+            Op::Snapshot { row, place } => self.apply_snapshot(ts_ms, place, row),
             Op::Upsert { lsn, row } => self.apply_streamed(lsn, ts_ms, Some(row)),
             Op::Delete { lsn } => self.apply_streamed(lsn, ts_ms, None),
         }
     }
 
-    fn apply_snapshot(&mut self, ts_ms: i64, mut row: R) -> (Verdict, Option<Step<R>>) {
+    fn apply_snapshot(&mut self, ts_ms: i64, place: Option<LogPlace>, mut row: R) -> (Verdict, Option<Step<R>>) {
         if self.place_of_snapshot(ts_ms) == Place::Overtaken {
             return (Verdict::STALE, None);
         }
         if let Err(rejection) = row.resolve(self.row.as_ref()) {
             return (Verdict::Rejected(rejection), None);
         }
+        self.era_lsn = place.and_then(|place| usable_place(place, self.newest_lsn()));
         if let Some(streamed) = &mut self.streamed
             && self.era_ts_ms != Some(ts_ms)
         {
@@ -142,7 +151,7 @@ impl<R: Row> RowState<R> {
             return (Verdict::Rejected(rejection), None);
         }
         let unknown = row.is_none() && self.last_ts_ms.is_none();
-        self.streamed = Some(Streamed { lsn, from_ts_ms: self.era_ts_ms, until_ts_ms: None });
+        self.streamed = Some(Streamed { lsn, ts_ms, from_ts_ms: self.era_ts_ms, until_ts_ms: None });
         self.last_ts_ms = Some(ts_ms);
         if unknown { (Verdict::UNKNOWN_ROW, None) } else { (Verdict::Processed, Some(self.step_to(row))) }
     }
@@ -152,22 +161,38 @@ impl<R: Row> RowState<R> {
         Step { before, after }
     }
 
+    /// The newest place in the log that is known of the row.
+    fn newest_lsn(&self) -> Option<i64> {
+        match self.streamed {
+            Some(streamed) if streamed.until_ts_ms.is_none() => Some(streamed.lsn),
+            streamed => streamed.map(|streamed| streamed.lsn).max(self.era_lsn),
+        }
+    }
+
     fn place_of_snapshot(&self, ts_ms: i64) -> Place {
         let last_is_streamed = self.streamed.is_some_and(|streamed| streamed.until_ts_ms.is_none());
-        match self.last_ts_ms {
+        match self.last_ts_ms.max(self.era_ts_ms) {
             Some(last) if ts_ms < last || (ts_ms == last && last_is_streamed) => Place::Overtaken,
             _ => Place::Last,
         }
     }
 
     fn place_of_streamed(&self, lsn: i64, ts_ms: i64) -> Place {
-        let in_last_era = self.era_ts_ms.is_none_or(|era| era <= ts_ms);
+        let in_last_era = self.era_ts_ms.is_none_or(|era| era <= ts_ms) || self.era_lsn.is_some_and(|from| from <= lsn);
         match self.streamed {
-            Some(newest) if newest.lsn == lsn && newest.covers(ts_ms) => Place::Same,
+            Some(newest) if newest.lsn == lsn && (newest.ts_ms == ts_ms || newest.covers(ts_ms)) => Place::Same,
             Some(newest) if in_last_era && newest.until_ts_ms.is_none() && newest.lsn > lsn => Place::Overtaken,
             _ if in_last_era => Place::Last,
             _ => Place::Overtaken,
         }
+    }
+}
+
+/// The log's place from which on changes follow a snapshot row, told by the row and by the newest place that is known before it.
+pub(crate) fn usable_place(place: LogPlace, newest: Option<i64>) -> Option<i64> {
+    match newest {
+        Some(newest) if newest > place.lsn => place.is_incremental.then(|| newest.saturating_add(1)),
+        _ => Some(place.lsn),
     }
 }
 

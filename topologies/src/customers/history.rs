@@ -15,7 +15,10 @@
 //!   before it is bare.
 //! * **The current row** is the last version, unless the last change is a delete.
 
-use crate::cdc::{Change, CustomerRow, Op, Row};
+use std::cmp::Ordering;
+
+use crate::cdc::era::usable_place;
+use crate::cdc::{Change, CustomerRow, LogPlace, Op, Row};
 use crate::customers::columns::{CustomerColumns, CustomerVersionColumns};
 use crate::customers::versions::{self, Rows};
 use crate::verdict::Verdict;
@@ -42,6 +45,8 @@ pub struct CustomerState {
 pub(super) struct Entry {
     /// Place in the log; `None` for a snapshot row, which opens an era.
     pub(super) lsn: Option<i64>,
+    /// Of a snapshot row: the log's place from which on changes follow it, if that is known.
+    pub(super) from_lsn: Option<i64>,
     /// Commit time, or the snapshot's.
     pub(super) ts_ms: i64,
     /// The row after it, as the change says it; `None` for a delete.
@@ -95,24 +100,43 @@ impl CustomerState {
     fn place(&self, change: Change<CustomerRow>) -> (Place, Entry) {
         let ts_ms = change.ts_ms;
         match change.op {
-            Op::Snapshot(row) => (self.place_of_snapshot(ts_ms), Entry { lsn: None, ts_ms, row: Some(row) }),
-            Op::Upsert { lsn, row } => (self.place_of_streamed(lsn, ts_ms), Entry { lsn: Some(lsn), ts_ms, row: Some(row) }),
-            Op::Delete { lsn } => (self.place_of_streamed(lsn, ts_ms), Entry { lsn: Some(lsn), ts_ms, row: None }),
+            Op::Snapshot { row, place } => {
+                let from_lsn = place.and_then(|place: LogPlace| usable_place(place, self.newest_lsn()));
+                (self.place_of_snapshot(ts_ms), Entry { lsn: None, from_lsn, ts_ms, row: Some(row) })
+            }
+            Op::Upsert { lsn, row } => {
+                (self.place_of_streamed(lsn, ts_ms), Entry { lsn: Some(lsn), from_lsn: None, ts_ms, row: Some(row) })
+            }
+            Op::Delete { lsn } => {
+                (self.place_of_streamed(lsn, ts_ms), Entry { lsn: Some(lsn), from_lsn: None, ts_ms, row: None })
+            }
         }
     }
 
     fn place_of_snapshot(&self, ts_ms: i64) -> Place {
+        let Some(last) = self.entries.last() else { return Place::Insert(0) };
+        let era_ts_ms = self.entries.iter().rfind(|entry| entry.lsn.is_none()).map_or(last.ts_ms, |entry| entry.ts_ms);
+        match ts_ms.cmp(&last.ts_ms.max(era_ts_ms)) {
+            Ordering::Less => Place::Overtaken,
+            Ordering::Equal if last.lsn.is_some() => Place::Overtaken,
+            Ordering::Equal => Place::Replace(self.entries.len() - 1),
+            Ordering::Greater => Place::Insert(self.entries.len()),
+        }
+    }
+
+    /// The newest place in the log that is known: that of the last era's last streamed change, or else the larger one of those before.
+    fn newest_lsn(&self) -> Option<i64> {
         match self.entries.last() {
-            Some(last) if ts_ms < last.ts_ms => Place::Overtaken,
-            Some(last) if ts_ms == last.ts_ms && last.lsn.is_some() => Place::Overtaken,
-            Some(last) if ts_ms == last.ts_ms => Place::Replace(self.entries.len() - 1),
-            _ => Place::Insert(self.entries.len()),
+            Some(Entry { lsn: Some(lsn), .. }) => Some(*lsn),
+            Some(era) => era.from_lsn.max(self.entries.iter().rev().find_map(|entry| entry.lsn)),
+            None => None,
         }
     }
 
     fn place_of_streamed(&self, lsn: i64, ts_ms: i64) -> Place {
         let opens_era = |entry: &Entry| entry.lsn.is_none();
-        let era_start = self.entries.iter().rposition(|entry| opens_era(entry) && entry.ts_ms <= ts_ms).map_or(0, |at| at + 1);
+        let follows = |entry: &Entry| entry.ts_ms <= ts_ms || entry.from_lsn.is_some_and(|from| from <= lsn);
+        let era_start = self.entries.iter().rposition(|entry| opens_era(entry) && follows(entry)).map_or(0, |at| at + 1);
         let era_length = self.entries[era_start..].iter().take_while(|entry| !opens_era(entry)).count();
         let era = &self.entries[era_start..era_start + era_length];
         match era.binary_search_by_key(&Some(lsn), |entry| entry.lsn) {

@@ -11,7 +11,7 @@ use crate::customers::history::{CustomerState, Entry};
 use crate::stored::Stored;
 
 impl Stored for CustomerState {
-    const FORMAT: u8 = 1;
+    const FORMAT: u8 = 2;
 }
 
 #[derive(Serialize, Deserialize)]
@@ -23,6 +23,7 @@ struct Packed {
 #[derive(Serialize, Deserialize)]
 struct PackedEntry {
     lsn: Option<i64>,
+    from_lsn: Option<i64>,
     ts_ms: i64,
     row: Option<PackedRow>,
 }
@@ -46,6 +47,7 @@ impl Serialize for CustomerState {
         let entries = self.entries.iter().map(|entry| {
             let packed = PackedEntry {
                 lsn: entry.lsn.map(|own| own.wrapping_sub(lsn)),
+                from_lsn: entry.from_lsn.map(|own| own.wrapping_sub(lsn)),
                 ts_ms: entry.ts_ms.wrapping_sub(ts_ms),
                 row: entry.row.as_ref().map(|own| pack(own, row)),
             };
@@ -64,6 +66,7 @@ impl<'de> Deserialize<'de> for CustomerState {
         for own in packed.entries {
             let entry = Entry {
                 lsn: own.lsn.map(|own| own.wrapping_add(lsn)),
+                from_lsn: own.from_lsn.map(|own| own.wrapping_add(lsn)),
                 ts_ms: own.ts_ms.wrapping_add(ts_ms),
                 row: match own.row {
                     Some(own) => Some(unpack(own, row.as_ref()).ok_or_else(|| D::Error::custom("the first row is not whole"))?),

@@ -45,7 +45,7 @@ fn read_json<R: Row>(value: &Value) -> Result<Message<R>, Rejection> {
 
 fn row<R: Row + std::fmt::Debug>(value: &Value) -> R {
     match read_json::<R>(value) {
-        Ok(Message::Change(Change { op: Op::Snapshot(row) | Op::Upsert { row, .. }, .. })) => row,
+        Ok(Message::Change(Change { op: Op::Snapshot { row, .. } | Op::Upsert { row, .. }, .. })) => row,
         other => panic!("no row: {other:?}"),
     }
 }
@@ -58,14 +58,22 @@ fn reason<R: Row>(value: &Value) -> Option<Reason> {
 fn rule_31_each_op_is_read() {
     let row = row::<ItemRow>(&envelope("c", item()));
     let change = |op| Ok(Message::Change(Change { id: 7, ts_ms: 1_000, op }));
+    let snapshot = |place| change(Op::Snapshot { row: row.clone(), place });
+    let first = Some(LogPlace { lsn: 50, is_incremental: false });
+    let sequence = |text| with(without(envelope("r", item()), "/source/lsn"), "/source/sequence", json!(text));
     for (value, expected) in [
         (envelope("c", item()), change(Op::Upsert { lsn: 50, row: row.clone() })),
         (envelope("u", item()), change(Op::Upsert { lsn: 50, row: row.clone() })),
-        (envelope("r", item()), change(Op::Snapshot(row.clone()))),
-        (without(envelope("r", item()), "/source/lsn"), change(Op::Snapshot(row.clone()))),
-        (with(envelope("r", item()), "/source/snapshot", json!(true)), change(Op::Snapshot(row.clone()))),
-        (with(envelope("r", item()), "/source/snapshot", json!("incremental")), change(Op::Snapshot(row.clone()))),
-        (with(envelope("c", item()), "/source/snapshot", json!(false)), change(Op::Upsert { lsn: 50, row })),
+        (envelope("r", item()), snapshot(first)),
+        (without(envelope("r", item()), "/source/lsn"), snapshot(None)),
+        (sequence("[\"70\",\"80\"]"), snapshot(Some(LogPlace { lsn: 80, is_incremental: true }))),
+        (sequence("[null,\"80\"]"), snapshot(Some(LogPlace { lsn: 80, is_incremental: true }))),
+        (sequence("[\"70\",null]"), snapshot(None)),
+        (sequence("[\"70\"]"), snapshot(None)),
+        (sequence("of events"), snapshot(None)),
+        (with(envelope("r", item()), "/source/snapshot", json!(true)), snapshot(first)),
+        (with(envelope("r", item()), "/source/snapshot", json!("incremental")), snapshot(first)),
+        (with(envelope("c", item()), "/source/snapshot", json!(false)), change(Op::Upsert { lsn: 50, row: row.clone() })),
         (envelope("d", Value::Null), change(Op::Delete { lsn: 50 })),
         (with(envelope("d", Value::Null), "/before", json!({"id": 7})), change(Op::Delete { lsn: 50 })),
         (with(envelope("d", Value::Null), "/before", item()), change(Op::Delete { lsn: 50 })),

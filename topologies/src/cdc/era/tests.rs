@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cdc::rows::{Amount, ItemRow, OrderRow};
-use crate::cdc::{Cell, Op};
+use crate::cdc::{Cell, LogPlace, Op};
 use crate::rejection::Reason;
 
 fn item(quantity: i64) -> ItemRow {
@@ -10,7 +10,7 @@ fn item(quantity: i64) -> ItemRow {
 }
 
 fn snapshot(ts_ms: i64, quantity: i64) -> Change<ItemRow> {
-    Change { id: 7, ts_ms, op: Op::Snapshot(item(quantity)) }
+    Change { id: 7, ts_ms, op: Op::Snapshot { row: item(quantity), place: None } }
 }
 
 fn upsert(lsn: i64, ts_ms: i64, quantity: i64) -> Change<ItemRow> {
@@ -267,4 +267,65 @@ fn rule_33_redelivery_of_any_suffix_leaves_the_row_as_it_was() {
             assert_eq!(replayed, state, "replayed from {from} to {prefix}");
         }
     }
+}
+
+fn placed(ts_ms: i64, quantity: i64, lsn: i64, is_incremental: bool) -> Change<ItemRow> {
+    let place = Some(LogPlace { lsn, is_incremental });
+    Change { id: 7, ts_ms, op: Op::Snapshot { row: item(quantity), place } }
+}
+
+#[test]
+fn rule_32_a_change_follows_a_snapshot_by_its_place_though_its_time_is_older() {
+    for is_incremental in [false, true] {
+        check(
+            "committed before the snapshot's clock was read, behind its place",
+            vec![
+                (upsert(5, 100, 1), PROCESSED, Some(1)),
+                (placed(200, 1, 10, is_incremental), DUPLICATE, Some(1)),
+                (upsert(9, 150, 9), STALE, Some(1)),
+                (upsert(10, 150, 2), PROCESSED, Some(2)),
+                (upsert(12, 160, 3), PROCESSED, Some(3)),
+                (placed(200, 1, 10, is_incremental), STALE, Some(3)),
+                (upsert(12, 160, 3), DUPLICATE, Some(3)),
+                (upsert(10, 150, 2), STALE, Some(3)),
+                (placed(190, 1, 8, is_incremental), STALE, Some(3)),
+                (placed(300, 4, 20, is_incremental), PROCESSED, Some(4)),
+                (upsert(12, 160, 3), DUPLICATE, Some(4)),
+                (delete(21, 250), PROCESSED, None),
+            ],
+        );
+    }
+}
+
+#[test]
+fn rule_32_a_place_counts_for_nothing_where_lsns_have_restarted() {
+    check(
+        "the first snapshot of another database",
+        vec![
+            (upsert(9_000, 100, 1), PROCESSED, Some(1)),
+            (placed(200, 2, 40, false), PROCESSED, Some(2)),
+            (upsert(9_100, 150, 9), STALE, Some(2)),
+            (upsert(41, 210, 3), PROCESSED, Some(3)),
+            (placed(300, 3, 50, true), DUPLICATE, Some(3)),
+            (upsert(51, 250, 4), PROCESSED, Some(4)),
+        ],
+    );
+    check(
+        "a snapshot alone remembers its place",
+        vec![
+            (placed(100, 1, 9_000, false), PROCESSED, Some(1)),
+            (placed(200, 2, 40, false), PROCESSED, Some(2)),
+            (upsert(9_100, 150, 9), STALE, Some(2)),
+        ],
+    );
+    check(
+        "an incremental snapshot after the connector went back in the log",
+        vec![
+            (upsert(60, 100, 1), PROCESSED, Some(1)),
+            (placed(200, 1, 50, true), DUPLICATE, Some(1)),
+            (upsert(60, 100, 1), DUPLICATE, Some(1)),
+            (upsert(55, 90, 9), STALE, Some(1)),
+            (upsert(61, 150, 2), PROCESSED, Some(2)),
+        ],
+    );
 }

@@ -25,7 +25,8 @@ fn row(email: &str) -> CustomerRow {
 
 /// A snapshot row that was written at that time, in milliseconds.
 fn snapshot(ts_ms: i64, written_ms: i64, email: &str) -> Change<CustomerRow> {
-    Change { id: ID, ts_ms, op: Op::Snapshot(CustomerRow { updated_at: written_ms * 1_000, ..row(email) }) }
+    let row = CustomerRow { updated_at: written_ms * 1_000, ..row(email) };
+    Change { id: ID, ts_ms, op: Op::Snapshot { row, place: None } }
 }
 
 fn upsert(lsn: i64, ts_ms: i64, row: CustomerRow) -> Change<CustomerRow> {
@@ -393,7 +394,7 @@ fn oracle(changes: &[Change<CustomerRow>]) -> Tables {
         .map(|change| match &change.op {
             Op::Upsert { lsn, row } => (*lsn, change.ts_ms, Some(row)),
             Op::Delete { lsn } => (*lsn, change.ts_ms, None),
-            Op::Snapshot(_) => panic!("only streamed changes here"),
+            Op::Snapshot { .. } => panic!("only streamed changes here"),
         })
         .collect();
     ordered.sort_by_key(|(lsn, ..)| *lsn);
@@ -492,7 +493,7 @@ fn a_log_with_snapshots(gap_ms: i64) -> impl Strategy<Value = Vec<Change<Custome
                     ts_ms += gap_ms;
                     lsn -= 600 * gap_ms;
                     let row = CustomerRow { email: row.email.or_before(None).clone(), updated_at: (ts_ms - 3) * 1_000, ..row };
-                    Change { id: ID, ts_ms, op: Op::Snapshot(row) }
+                    Change { id: ID, ts_ms, op: Op::Snapshot { row, place: None } }
                 }
                 (row, _) => {
                     lsn += 10;
@@ -547,5 +548,32 @@ proptest! {
             let kept = other.row().map(|row| (row.shop_id.clone(), row.email.as_text().map(str::to_owned), row.updated_at));
             prop_assert_eq!(shown, kept);
         }
+    }
+}
+
+// covers: R32
+#[test]
+fn a_change_follows_a_snapshot_by_its_place_though_its_time_is_older() {
+    let placed = |ts_ms: i64, lsn: i64| {
+        let row = CustomerRow { updated_at: 50_000, ..row("a") };
+        Change { id: ID, ts_ms, op: Op::Snapshot { row, place: Some(LogPlace { lsn, is_incremental: true }) } }
+    };
+    let mut state = CustomerState::default();
+    for (change, expected, email) in [
+        (placed(200, 10), Verdict::Processed, "a"),
+        (upsert(10, 150, row("b")), Verdict::Processed, "b"),
+        (upsert(9, 140, row("before it")), Verdict::Processed, "b"),
+        (placed(200, 10), Verdict::STALE, "b"),
+        (upsert(10, 150, row("b")), Verdict::DUPLICATE_LSN, "b"),
+        (upsert(12, 160, row("c")), Verdict::Processed, "c"),
+        (placed(300, 20), Verdict::Processed, "a"),
+        (upsert(21, 250, row("d")), Verdict::Processed, "d"),
+    ] {
+        let (verdict, _) = state.apply(change.clone());
+        let (current, _) = state.rows(ID);
+        assert_eq!((verdict, current.and_then(|row| row.email).as_deref()), (expected, Some(email)), "{change:?}");
+        let mut bytes = Vec::new();
+        state.encode(&mut bytes);
+        assert_eq!(CustomerState::decode(&bytes), Ok(state.clone()));
     }
 }

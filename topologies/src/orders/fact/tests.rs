@@ -301,7 +301,7 @@ fn changes<R: Clone + std::fmt::Debug + 'static>(
             let lsn = lsn as i64;
             let op = match kind {
                 0 => Op::Delete { lsn },
-                1 => Op::Snapshot(row),
+                1 => Op::Snapshot { row, place: None },
                 _ => Op::Upsert { lsn, row },
             };
             Change { id, ts_ms, op }
