@@ -84,21 +84,8 @@ impl RdProducer {
         self.client.native().context()
     }
 
-    /// Waits until nothing is queued or under way. Failures of single records are the caller's to look up.
     fn drain(&self, deadline: &Deadline) -> Result<(), KafkaError> {
-        loop {
-            // SAFETY: the client is alive; delivery callbacks run within the call.
-            let code = unsafe { bindings::rd_kafka_flush(self.rk(), deadline.millis_at_most(FLUSH_STEP)) };
-            if code == Code::RD_KAFKA_RESP_ERR_NO_ERROR {
-                return Ok(());
-            }
-            if code != Code::RD_KAFKA_RESP_ERR__TIMED_OUT {
-                return Err(from_code(code as i32, "flushing"));
-            }
-            if deadline.has_passed() {
-                return Err(KafkaError::new(KafkaErrorKind::Timeout, "flushing: not all records were acknowledged in time"));
-            }
-        }
+        drain(self.rk(), deadline)
     }
 
     fn take_failure(&mut self) -> Option<KafkaError> {
@@ -166,19 +153,36 @@ impl RdProducer {
     }
 }
 
+/// Waits until nothing is queued or under way. Failures of single records are the caller's to look up.
+pub(super) fn drain(rk: *mut rd_kafka_t, deadline: &Deadline) -> Result<(), KafkaError> {
+    loop {
+        // SAFETY: the caller's client is alive; delivery callbacks run within the call.
+        let code = unsafe { bindings::rd_kafka_flush(rk, deadline.millis_at_most(FLUSH_STEP)) };
+        if code == Code::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Ok(());
+        }
+        if code != Code::RD_KAFKA_RESP_ERR__TIMED_OUT {
+            return Err(from_code(code as i32, "flushing"));
+        }
+        if deadline.has_passed() {
+            return Err(KafkaError::new(KafkaErrorKind::Timeout, "flushing: not all records were acknowledged in time"));
+        }
+    }
+}
+
 /// The value of one field of a record, for the C client.
-fn field(vtype: Type, value: Value) -> rd_kafka_vu_s {
+pub(super) fn field(vtype: Type, value: Value) -> rd_kafka_vu_s {
     rd_kafka_vu_s { vtype, u: value }
 }
 
-fn memory(bytes: Option<(*const u8, usize)>) -> Value {
+pub(super) fn memory(bytes: Option<(*const u8, usize)>) -> Value {
     let (pointer, size) = bytes.unwrap_or((ptr::null(), 0));
     Value { mem: Memory { ptr: pointer.cast_mut().cast::<c_void>(), size } }
 }
 
 /// The C client stamps records of time 0 with the current time, so they go out a millisecond later; times before 1970 are no
 /// times to Kafka.
-fn timestamp_of(record: &Outgoing<'_>) -> Result<i64, KafkaError> {
+pub(super) fn timestamp_of(record: &Outgoing<'_>) -> Result<i64, KafkaError> {
     let millis = record.timestamp.as_millis();
     if millis < 0 {
         let message = format!("sending to {}: {millis} ms is before 1970, which Kafka cannot store", record.topic);
