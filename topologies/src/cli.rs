@@ -39,6 +39,8 @@ enum Command {
     Demo(DemoArgs),
     /// Run topologies until asked to stop
     Run(RunArgs),
+    /// Take events from SDKs over HTTP, until asked to stop
+    Collect(CollectArgs),
     /// Look at topologies, without a cluster
     #[command(subcommand)]
     Topology(TopologyCommand),
@@ -68,6 +70,14 @@ pub struct RunArgs {
     /// Process what is there now and all that comes of it, then exit
     #[arg(long)]
     pub until_end: bool,
+}
+
+/// Options of `collect`.
+#[derive(Debug, Args)]
+pub struct CollectArgs {
+    /// Where to listen, for SDKs as well as for health and metrics [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
 }
 
 /// How something is printed.
@@ -202,6 +212,7 @@ fn with_config(command: Command, config: &Config) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => demo::run(&args),
         Command::Run(args) => commands::run::run(config, args.until_end),
+        Command::Collect(_) => commands::collect::run(config),
         Command::Topology(command) => commands::topology::run(&command),
         Command::Topics(command) => commands::topics::run(config, &command),
         Command::Tail(args) => commands::tail::run(config, &args),
@@ -226,6 +237,10 @@ fn flags(cli: &Cli) -> Result<Vec<(String, String, String)>, Failure> {
             &args.topologies
         }
         Command::Reset(args) => &args.topologies,
+        Command::Collect(args) => {
+            flags.extend(args.listen.clone().map(|listen| ("http.listen".to_owned(), listen, "--listen".to_owned())));
+            return Ok(flags);
+        }
         _ => return Ok(flags),
     };
     if !topologies.is_empty() {

@@ -1,0 +1,1 @@
+//! Requests that real SDKs sent, as they came over the wire; `tests/sdk/capture` makes them anew.
