@@ -57,7 +57,9 @@ impl<'a> Door<'a> {
             // So that a broker that is away is told within the test's time.
             .env("SHOPPULSE__COLLECT__ACKNOWLEDGE_TIMEOUT_MS", "1500");
         let mut process = Process::start(command, cluster.log(log));
-        wait_until("the collector is ready", &mut process, || wire::get(address, "/readyz").is_some_and(|answer| answer.status == 200));
+        wait_until("the collector is ready", &mut process, || {
+            wire::get(address, "/readyz").is_some_and(|answer| answer.status == 200)
+        });
         process
     }
 
@@ -193,8 +195,8 @@ fn a_start_that_cannot_succeed_says_why() {
     let keys_file = format!("collect.keys_file={}", keys.display());
     let wrong_file = format!("collect.keys_file={}", wrong.display());
     let (secret, listen) = ("collect.key_secret=s", "http.listen=127.0.0.1:0");
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let taken = format!("http.listen={}", taken.local_addr().expect("it has an address"));
+    let held = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let taken = format!("http.listen={}", held.local_addr().expect("it has an address"));
     let missing: [(&[&str], &str); 5] = [
         (&[secret, listen], "collect.keys_file"),
         (&[&keys_file, listen], "collect.key_secret"),
@@ -214,7 +216,6 @@ fn a_start_that_cannot_succeed_says_why() {
         refuse(settings, part);
     }
     cluster.succeed(&["topics", "apply", "--execute"]);
-    let held = std::net::TcpListener::bind(taken.trim_start_matches("http.listen=")).expect("the port is free again");
     refuse(&[&keys_file, secret, &taken], "cannot be listened on");
     drop(held);
 }

@@ -6,7 +6,15 @@ import { call, options, pause, tell } from './traffic.mjs';
 const required = createRequire(`${process.env.SDK_HOME}/`)('@rudderstack/rudder-sdk-node');
 const Analytics = required.default ?? required;
 const { endpoint, writeKey, events, every } = options();
-const analytics = new Analytics(writeKey, { dataPlaneUrl: endpoint, flushAt: 10, flushInterval: 300, gzip: true });
+// By itself it repeats three times within seconds, and then throws where nobody can catch it.
+const analytics = new Analytics(writeKey, {
+  dataPlaneUrl: endpoint,
+  flushAt: 10,
+  flushInterval: 300,
+  gzip: true,
+  retryCount: 10,
+  errorHandler: (error) => process.stderr.write(`rudder: ${error.message}\n`),
+});
 const acknowledged = [];
 const failed = [];
 

@@ -56,9 +56,9 @@ impl RdSender {
 
     fn topic(&self, name: &str) -> Result<NonNull<rd_kafka_topic_t>, KafkaError> {
         let found = self.topics.iter().find(|(known, _)| &**known == name);
-        found.map(|(_, topic)| *topic).ok_or_else(|| {
-            KafkaError::new(KafkaErrorKind::UnknownTopic, format!("this sender was not made for topic {name}"))
-        })
+        found
+            .map(|(_, topic)| *topic)
+            .ok_or_else(|| KafkaError::new(KafkaErrorKind::UnknownTopic, format!("this sender was not made for topic {name}")))
     }
 }
 

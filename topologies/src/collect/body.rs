@@ -43,7 +43,8 @@ pub(super) enum Unread {
 /// Reads it, and unpacks it if it is packed. What it takes in memory is added to `held`.
 pub(super) async fn read(headers: &HeaderMap, body: Body, limits: Limits, held: &mut Held) -> Result<Bytes, Unread> {
     let packed = is_gzip(headers.get(header::CONTENT_ENCODING))?;
-    let bytes = tokio::time::timeout(limits.within, gather(body, limits.max_bytes, held)).await.map_err(|_| Unread::TooSlow)??;
+    let bytes =
+        tokio::time::timeout(limits.within, gather(body, limits.max_bytes, held)).await.map_err(|_| Unread::TooSlow)??;
     if packed { unpack(&bytes, limits.max_bytes, held) } else { Ok(bytes) }
 }
 

@@ -20,8 +20,11 @@ pub(super) enum Origins {
 impl Origins {
     /// `*`, or origins separated by commas.
     pub(super) fn parse(text: &str) -> Self {
-        let listed: Vec<String> =
-            text.split(',').map(|origin| origin.trim().trim_end_matches('/').to_owned()).filter(|origin| !origin.is_empty()).collect();
+        let listed: Vec<String> = text
+            .split(',')
+            .map(|origin| origin.trim().trim_end_matches('/').to_owned())
+            .filter(|origin| !origin.is_empty())
+            .collect();
         if listed.iter().any(|origin| origin == "*") { Self::Any } else { Self::Only(listed) }
     }
 

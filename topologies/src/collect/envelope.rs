@@ -138,7 +138,12 @@ mod tests {
     fn a_batch_is_taken_apart_whatever_is_wrong_with_its_messages() {
         for (text, messages, sent_at, write_key) in [
             (r#"{"batch":[]}"#, vec![], None, None),
-            (r#" {"batch" : [ {"a":1} , {"b":"]"} ] , "sentAt" : "t" } "#, vec![r#"{"a":1}"#, r#"{"b":"]"}"#], Some("\"t\""), None),
+            (
+                r#" {"batch" : [ {"a":1} , {"b":"]"} ] , "sentAt" : "t" } "#,
+                vec![r#"{"a":1}"#, r#"{"b":"]"}"#],
+                Some("\"t\""),
+                None,
+            ),
             (r#"{"writeKey":"w","x":[1,{}],"batch":[7,"s",null]}"#, vec!["7", "\"s\"", "null"], None, Some("w")),
             (r#"{"batch":[{"a":tru},{"a":1}],"sentAt":5,"writeKey":""}"#, vec![r#"{"a":tru}"#, r#"{"a":1}"#], None, None),
             (r#"{"b\u0061tch":[1],"writeKey":"\u0077"}"#, vec!["1"], None, Some("w")),

@@ -131,13 +131,8 @@ impl Collector {
 
     /// Queues all messages of a body and waits until they are acknowledged. Tells what became of each.
     pub(super) async fn take(&self, delivery: &Delivery<'_>, envelope: &Envelope<'_>, bytes: usize) -> Result<Tally, Refusal> {
-        let additions = Additions::new(
-            delivery.shop_id,
-            delivery.write_key,
-            delivery.received_at,
-            envelope.sent_at,
-            delivery.client_ip,
-        );
+        let additions =
+            Additions::new(delivery.shop_id, delivery.write_key, delivery.received_at, envelope.sent_at, delivery.client_ip);
         self.acknowledged(bytes, |receipt, tally| {
             let given = Given {
                 kind: if let Form::Message(kind) = delivery.form { Some(kind) } else { None },
@@ -211,7 +206,8 @@ impl Collector {
         value: &mut Vec<u8>,
     ) -> Result<(), Rejection> {
         let max_bytes = self.config.event_max_bytes;
-        let too_large = |bytes: usize| Rejection::new(Reason::TooLarge, format!("the event has {bytes} bytes, more than {max_bytes}"));
+        let too_large =
+            |bytes: usize| Rejection::new(Reason::TooLarge, format!("the event has {bytes} bytes, more than {max_bytes}"));
         if message.bytes.len() > max_bytes {
             return Err(too_large(message.bytes.len()));
         }

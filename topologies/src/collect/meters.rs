@@ -26,7 +26,10 @@ const WRITE_KEYS: &str = "shoppulse_collect_write_keys";
 /// Tells the installed recorder what the metrics mean. Once, at start.
 pub fn describe() {
     describe_counter!(REQUESTS, "Requests of SDKs, by the status that they were answered with.");
-    describe_counter!(EVENTS, "Events of answered requests: `accepted`, or `dead_lettered` with the reason, once acknowledged; `unacknowledged` is what was queued, and may come again.");
+    describe_counter!(
+        EVENTS,
+        "Events of answered requests: `accepted`, or `dead_lettered` with the reason, once acknowledged; `unacknowledged` is what was queued, and may come again."
+    );
     describe_counter!(BODY_BYTES, "Bytes of request bodies, unpacked.");
     describe_histogram!(REQUEST_SECONDS, "From a request's head to its answer, which waits for all in-sync replicas.");
     describe_gauge!(CONNECTIONS, "Open connections.");

@@ -90,9 +90,8 @@ fn destinations(cluster: &mut Cluster) -> Result<Destinations, Failure> {
     let names = [RAW_EVENTS, DEAD_LETTERS];
     let described = cluster.admin.describe_topics(&names, cluster.timeout)?;
     let found = names.iter().zip(described).map(|(name, topic)| {
-        let topic = topic.ok_or_else(|| {
-            Failure::config(format!("topic `{name}` does not exist: run `shoppulse topics apply --execute`"))
-        })?;
+        let topic = topic
+            .ok_or_else(|| Failure::config(format!("topic `{name}` does not exist: run `shoppulse topics apply --execute`")))?;
         Ok((topic.name, topic.partitions))
     });
     let mut found = found.collect::<Result<Vec<_>, Failure>>()?.into_iter();

@@ -142,7 +142,12 @@ pub const KEYS: &[Key] = &[
         "524288",
         "longest record, key and value; a longer one is a dead letter, `too_large`",
     ),
-    key("collect.nesting_max_levels", Kind::Number(1, 127), "127", "how deep an event may nest; a deeper one is a dead letter, `not_json`"),
+    key(
+        "collect.nesting_max_levels",
+        Kind::Number(1, 127),
+        "127",
+        "how deep an event may nest; a deeper one is a dead letter, `not_json`",
+    ),
     key(
         "collect.bodies_max_bytes",
         Kind::Number(1_000_000, i64::MAX),

@@ -65,10 +65,7 @@ impl<'a> Message<'a> {
             return missing("event of a track call");
         }
         if EventType::parse(&kind).is_none() {
-            return Err(Rejection::new(
-                Reason::UnknownType,
-                "type is none of track, identify, page, screen, group and alias",
-            ));
+            return Err(Rejection::new(Reason::UnknownType, "type is none of track, identify, page, screen, group and alias"));
         }
         let (anonymous_id, user_id) = (members.anonymous_id.string_or_digits(), members.user_id.string_or_digits());
         Ok(Self { anonymous_id, user_id, has_type })
@@ -103,7 +100,8 @@ mod tests {
         for sent in cases {
             let text = sent.text();
             let found = Message::parse(text.as_bytes(), Given::default()).map(drop);
-            let whole = sent.with("shopId", "\"s1\"").with("writeKey", "\"w\"").with("receivedAt", "\"2026-08-21T10:00:00Z\"").text();
+            let whole =
+                sent.with("shopId", "\"s1\"").with("writeKey", "\"w\"").with("receivedAt", "\"2026-08-21T10:00:00Z\"").text();
             let key = if found.is_ok() && text.contains("userId") { "s1|user:1" } else { "s1|a7" };
             let expected = RawEvent::parse(Some(key.as_bytes()), Some(whole.as_bytes())).map(drop);
             assert_eq!(found, expected, "{text}");

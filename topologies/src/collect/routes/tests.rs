@@ -73,11 +73,7 @@ impl Door {
             let response = self.router.clone().call(request).await.unwrap();
             let (head, body) = response.into_parts();
             let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-            Answered {
-                status: head.status.as_u16(),
-                headers: head.headers,
-                body: String::from_utf8(body.to_vec()).unwrap(),
-            }
+            Answered { status: head.status.as_u16(), headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
         })
     }
 
@@ -109,13 +105,13 @@ fn header<'a>(record: &'a LoggedRecord, name: &str) -> &'a str {
 fn a_batch_becomes_records_with_keys_times_and_the_sent_bytes() {
     let door = Door::open(&[]);
     let first = r#"{"type":"page", "messageId":"m-1","anonymousId":"a|7","shopId":"forged","timestamp":"2026-08-21T09:59:58Z"}"#;
-    let second = r#"{"messageId":"m-2","type":"track","event":"x","userId":"u-1","anonymousId":null,"sentAt":"1999-01-01T00:00:00Z"}"#;
+    let second =
+        r#"{"messageId":"m-2","type":"track","event":"x","userId":"u-1","anonymousId":null,"sentAt":"1999-01-01T00:00:00Z"}"#;
     let body = format!(r#"{{"batch":[{first},{second}],"sentAt":"2026-08-21T09:59:59Z","writeKey":"wk_b"}}"#);
     let answered = door.post("/v1/batch", body);
     assert_eq!((answered.status, &*answered.body), (200, r#"{"success":true}"#));
-    let ours = format!(
-        r#","shopId":"shop-1","writeKey":"wk_a","receivedAt":"{RECEIVED_TEXT}","sentAt":"2026-08-21T09:59:59Z"}}"#
-    );
+    let ours =
+        format!(r#","shopId":"shop-1","writeKey":"wk_a","receivedAt":"{RECEIVED_TEXT}","sentAt":"2026-08-21T09:59:59Z"}}"#);
     let events = door.events();
     // printf 'u-1' | openssl dgst -sha256 -hmac secret
     for (key, sent) in [("shop-1|a|7", first), ("shop-1|user:8a756f7a5508f73fdfa425b9e762443b", second)] {
@@ -155,7 +151,8 @@ fn one_bad_event_does_not_spoil_the_others_of_its_batch() {
         assert_eq!(answered.status, 200, "{sent}");
         let letters = door.dead_letters();
         assert_eq!((door.events().len(), letters.len()), (before.0 + 2, before.1 + 1), "{sent}");
-        let letter = letters.iter().find(|letter| letter.value_text() == sent).unwrap_or_else(|| panic!("{sent} is kept as sent"));
+        let letter =
+            letters.iter().find(|letter| letter.value_text() == sent).unwrap_or_else(|| panic!("{sent} is kept as sent"));
         let expected = [
             ("dlq.topic", "/v1/batch"),
             ("dlq.partition", "-1"),
@@ -278,7 +275,8 @@ fn who_has_no_known_key_leaves_nothing_behind() {
 
 #[test]
 fn success_is_answered_only_for_what_is_acknowledged() {
-    let batch = r#"{"batch":[{"type":"page","messageId":"m","anonymousId":"a"},{"type":"page","messageId":"n","anonymousId":"a"},7]}"#;
+    let batch =
+        r#"{"batch":[{"type":"page","messageId":"m","anonymousId":"a"},{"type":"page","messageId":"n","anonymousId":"a"},7]}"#;
     for number in 1..=3 {
         for call in [Call::Send, Call::Flush] {
             for kind in [KafkaErrorKind::Retriable, KafkaErrorKind::Timeout, KafkaErrorKind::Fatal, KafkaErrorKind::Denied] {
