@@ -86,7 +86,9 @@ mod tests {
             for closed_at in 0..=outcomes.len() {
                 let (told, news) = channel();
                 let receipt = Receipt::new(move |outcome| told.send(outcome).unwrap());
-                outcomes.iter().for_each(|_| receipt.expect_one());
+                for _ in &outcomes {
+                    receipt.expect_one();
+                }
                 for (index, outcome) in outcomes.iter().enumerate() {
                     if index == closed_at {
                         receipt.close();

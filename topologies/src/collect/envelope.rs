@@ -127,7 +127,10 @@ fn filled_string(json: &[u8]) -> Option<Cow<'_, str>> {
 mod tests {
     use super::*;
 
-    fn batch(text: &str) -> Result<(Vec<&str>, Option<&str>, Option<String>), Unreadable> {
+    /// Messages, sending time and write key.
+    type Found<'a> = (Vec<&'a str>, Option<&'a str>, Option<String>);
+
+    fn batch(text: &str) -> Result<Found<'_>, Unreadable> {
         let found = Envelope::read(text.as_bytes(), Form::Batch, 3)?;
         let text = |bytes| str::from_utf8(bytes).unwrap();
         let messages = found.messages.iter().map(|span| text(span.bytes)).collect();
@@ -165,7 +168,7 @@ mod tests {
             (r#"{"batch":[]} x"#, NotAnObject),
             (r#"{"batch":[] "a":1}"#, NotAnObject),
             (r#"{"batch":[]"#, NotAnObject),
-            (r#"{batch:[]}"#, NotAnObject),
+            ("{batch:[]}", NotAnObject),
             ("{}", NoBatch),
             (r#"{"batch":{}}"#, NoBatch),
             (r#"{"batch":[1 2]}"#, NoBatch),

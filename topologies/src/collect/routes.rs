@@ -36,8 +36,8 @@ struct Refused {
 }
 
 impl Refused {
-    fn new(status: StatusCode, code: &'static str, message: impl ToString) -> Self {
-        Self { status, code, message: message.to_string() }
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
     }
 }
 
@@ -85,7 +85,7 @@ async fn handle(State(collector): State<Arc<Collector>>, request: Request) -> Re
         headers.insert(header::ALLOW, HeaderValue::from_static("POST, OPTIONS"));
         return (StatusCode::METHOD_NOT_ALLOWED, headers).into_response();
     }
-    let peer = head.extensions.get::<Peer>().map_or(SocketAddr::from(([0, 0, 0, 0], 0)), |peer| peer.0);
+    let peer = head.extensions.get::<Peer>().map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), |peer| peer.0);
     let taken = take(&collector, form, head.uri.path(), &head.headers, peer, body).await;
     let status = taken.as_ref().map_or_else(|refused| refused.status, |()| StatusCode::OK);
     meters::answered(status, began, collector.clock.now());
@@ -144,7 +144,7 @@ async fn take(
         Err(unreadable) => {
             let rejection = Rejection::new(reason_of(*unreadable, &body), unreadable.to_string());
             collector.refuse(&delivery, &body, &rejection).await.map_err(|refusal| again(&refusal))?;
-            Err(Refused::new(StatusCode::BAD_REQUEST, rejection.reason.as_str(), unreadable))
+            Err(Refused::new(StatusCode::BAD_REQUEST, rejection.reason.as_str(), rejection.error))
         }
     }
 }
@@ -168,7 +168,7 @@ fn unread(unread: Unread) -> Refused {
         Unread::UnknownEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unknown_encoding"),
         Unread::Full => (StatusCode::TOO_MANY_REQUESTS, "full"),
     };
-    Refused::new(status, code, unread)
+    Refused::new(status, code, unread.to_string())
 }
 
 fn again(refusal: &Refusal) -> Refused {

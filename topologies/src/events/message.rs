@@ -54,7 +54,7 @@ impl<'a> Message<'a> {
         let missing = |name: &str| Err(Rejection::new(Reason::MissingField, format!("{name} is absent")));
         let kind = members.kind.filled_string();
         let has_type = kind.is_some();
-        let Some(kind) = kind.or(given.kind.map(|kind| Cow::Borrowed(kind.as_str()))) else { return missing("type") };
+        let Some(kind) = kind.or_else(|| given.kind.map(|kind| Cow::Borrowed(kind.as_str()))) else { return missing("type") };
         if members.message_id.is_absent() {
             return missing("messageId");
         }

@@ -329,7 +329,7 @@ fn the_address_of_who_sends_from_a_page_is_kept_beside_what_was_sent() {
         assert!(events[0].value_text().starts_with(sent.strip_suffix('}').unwrap()));
         let record = &events[0].record;
         let event = RawEvent::parse(record.key.as_deref(), record.value.as_deref()).unwrap();
-        let ip = event.into_clean(0).ip.map(|ip| ip.into_owned());
+        let ip = event.into_clean(0).ip.map(std::borrow::Cow::into_owned);
         assert_eq!(ip.as_deref(), Some(expected.unwrap_or("6.6.6.6")), "{hops} {origin}");
     }
 }
