@@ -56,7 +56,7 @@ impl CollectConfig {
         Self {
             keys_file: path("collect.keys_file"),
             key_secret: values.text("collect.key_secret"),
-            threads: size("collect.threads"),
+            threads: size("collect.http_threads"),
             connections_max: size("collect.connections_max"),
             body_max_bytes: size("collect.body_max_bytes"),
             batch_max_events: size("collect.batch_max_events"),

@@ -127,7 +127,7 @@ pub const KEYS: &[Key] = &[
         "",
         "keys the pseudonyms of users in keys of records; the same in every collector and for ever; `collect` needs it",
     ),
-    key("collect.threads", Kind::Number(1, 256), "2", "threads of `collect` that serve requests"),
+    key("collect.http_threads", Kind::Number(1, 256), "2", "threads of `collect` that serve requests"),
     key("collect.connections_max", Kind::Number(1, 1_000_000), "10000", "connections at once; others wait to be accepted"),
     key(
         "collect.body_max_bytes",
