@@ -24,7 +24,7 @@ demo: build ## the whole pipeline on this machine, checking itself (ARGS="--seco
 
 # The tests of the whole run the binary, which Cargo builds by itself only for the tests of its own package.
 test: build ## every test, those against a real Kafka too (ARGS="-p highwater-state")
-	dev/setup test
+	dev/setup test sdk
 	cargo test --locked $(or $(ARGS),--workspace)
 
 build: links ## bin/shoppulse

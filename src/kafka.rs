@@ -19,10 +19,12 @@ mod fetched;
 pub mod memory;
 mod partitioner;
 pub mod rdkafka;
+mod receipt;
 
 pub use error::{KafkaError, KafkaErrorKind};
 pub use fetched::{Batch, FetchedRecord, Payload, StoredRecord};
 pub use partitioner::{murmur2, partition_for_key};
+pub use receipt::Receipt;
 
 /// Offset of the first record of a partition, whatever it is.
 pub const OFFSET_BEGINNING: i64 = -2;
@@ -37,6 +39,8 @@ pub trait Kafka: fmt::Debug + Send + Sync {
     fn reader(&self, settings: &ReaderSettings) -> Result<Box<dyn Reader>, KafkaError>;
     /// A producer; transactional if the settings name a transactional id.
     fn producer(&self, settings: &ProducerSettings) -> Result<Box<dyn Producer>, KafkaError>;
+    /// A producer without transactions that many threads share.
+    fn sender(&self, settings: &SenderSettings) -> Result<Box<dyn Sender>, KafkaError>;
     /// An administrator's client.
     fn admin(&self) -> Result<Box<dyn Admin>, KafkaError>;
 }
@@ -80,6 +84,21 @@ pub struct ProducerSettings {
     pub transaction_timeout: Duration,
     /// How long records may wait for company.
     pub linger: Duration,
+    /// Bound of the send queue, in bytes.
+    pub queue_max_bytes: usize,
+}
+
+/// What a sender needs to know.
+#[derive(Clone, Debug)]
+pub struct SenderSettings {
+    /// Name in broker logs.
+    pub client_id: String,
+    /// All topics that it will send to.
+    pub topics: Vec<Arc<str>>,
+    /// How long records may wait for company.
+    pub linger: Duration,
+    /// How long a record may wait to be acknowledged, from `send` on, before it is given up.
+    pub delivery_timeout: Duration,
     /// Bound of the send queue, in bytes.
     pub queue_max_bytes: usize,
 }
@@ -240,6 +259,51 @@ pub trait Producer: Send {
     /// The position behind the last acknowledged record that was sent with `track` to this partition, if one was
     /// acknowledged since [`Producer::begin`]. A lower bound.
     fn acknowledged(&self, topic: &Arc<str>, partition: i32) -> Option<i64>;
+}
+
+/// An idempotent producer without transactions, shared by threads: what takes records from outside, and may say "I have it" only
+/// when all in-sync replicas have.
+///
+/// One thread calls [`Sender::serve`] again and again; that is where receipts are told.
+///
+/// ```
+/// use std::sync::{Arc, mpsc::channel};
+/// use std::time::Duration;
+/// use highwater::kafka::memory::{MemoryCluster, MemorySettings};
+/// use highwater::kafka::{Kafka, Outgoing, Receipt, SenderSettings};
+/// use highwater::time::VirtualClock;
+/// use highwater::{Headers, Timestamp};
+///
+/// let cluster = MemoryCluster::new(Arc::new(VirtualClock::default()), MemorySettings::default());
+/// cluster.create_topic("clicks", 1)?;
+/// let clicks: Arc<str> = Arc::from("clicks");
+/// let sender = cluster.sender(&SenderSettings {
+///     client_id: "door".to_owned(),
+///     topics: vec![Arc::clone(&clicks)],
+///     linger: Duration::from_millis(5),
+///     delivery_timeout: Duration::from_secs(8),
+///     queue_max_bytes: 1 << 20,
+/// })?;
+/// let (told, news) = channel();
+/// let receipt = Receipt::new(move |outcome| drop(told.send(outcome)));
+/// let headers = Headers::new();
+/// let (key, value, timestamp) = (Some(b"ada".as_slice()), Some(b"home".as_slice()), Timestamp::from_millis(5));
+/// sender.send(&Outgoing { topic: &clicks, partition: 0, key, value, timestamp, headers: &headers, track: false }, &receipt)?;
+/// receipt.close();
+/// sender.serve(Duration::ZERO);
+/// assert_eq!(news.recv().unwrap(), Ok(()));
+/// # Ok::<(), highwater::kafka::KafkaError>(())
+/// ```
+pub trait Sender: fmt::Debug + Send + Sync {
+    /// Queues a record, and never waits. If it is taken, the receipt is told once what became of it; if not, never. A queue that is
+    /// full is [`KafkaErrorKind::Retriable`]. `track` says nothing here.
+    fn send(&self, record: &Outgoing<'_>, receipt: &Arc<Receipt>) -> Result<(), KafkaError>;
+    /// Tells receipts; waits at most `wait` for the first news.
+    fn serve(&self, wait: Duration);
+    /// Sends what is queued without waiting for company, and waits until nothing is under way.
+    fn flush(&self, timeout: Duration) -> Result<(), KafkaError>;
+    /// Why this sender takes nothing any more and has to be replaced, if so.
+    fn failure(&self) -> Option<KafkaError>;
 }
 
 /// A topic as a cluster describes it.

@@ -29,7 +29,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::kafka::{Admin, Consumer, ConsumerSettings, Kafka, KafkaError, Producer, ProducerSettings, Reader, ReaderSettings};
+use crate::kafka::{
+    Admin, Consumer, ConsumerSettings, Kafka, KafkaError, Producer, ProducerSettings, Reader, ReaderSettings, Sender,
+    SenderSettings,
+};
 use crate::time::Clock;
 
 mod admin;
@@ -46,6 +49,7 @@ mod log;
 mod membership;
 mod producer;
 mod reader;
+mod sender;
 mod topic;
 mod transaction;
 
@@ -110,6 +114,10 @@ impl Kafka for MemoryCluster {
 
     fn producer(&self, settings: &ProducerSettings) -> Result<Box<dyn Producer>, KafkaError> {
         Ok(Box::new(producer::MemoryProducer::new(Arc::clone(&self.broker), settings)))
+    }
+
+    fn sender(&self, settings: &SenderSettings) -> Result<Box<dyn Sender>, KafkaError> {
+        Ok(Box::new(sender::MemorySender::new(Arc::clone(&self.broker), settings)))
     }
 
     fn admin(&self) -> Result<Box<dyn Admin>, KafkaError> {

@@ -12,7 +12,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Admin, Consumer, ConsumerSettings, Kafka, KafkaError, Producer, ProducerSettings, Reader, ReaderSettings};
+use super::{
+    Admin, Consumer, ConsumerSettings, Kafka, KafkaError, Producer, ProducerSettings, Reader, ReaderSettings, Sender,
+    SenderSettings,
+};
 
 #[expect(unsafe_code, reason = "the C client is called here and below, and nowhere else")]
 mod admin;
@@ -50,6 +53,8 @@ mod producer;
 mod queue;
 #[expect(unsafe_code, reason = "the C client's consumers, without a group")]
 mod reader;
+#[expect(unsafe_code, reason = "the C client's producers, with receipts")]
+mod sender;
 mod slots;
 #[expect(unsafe_code, reason = "the C client's interceptors")]
 mod watch;
@@ -100,6 +105,10 @@ impl Kafka for RdKafka {
 
     fn producer(&self, settings: &ProducerSettings) -> Result<Box<dyn Producer>, KafkaError> {
         Ok(Box::new(producer::RdProducer::new(&self.bootstrap_servers, &self.properties, settings)?))
+    }
+
+    fn sender(&self, settings: &SenderSettings) -> Result<Box<dyn Sender>, KafkaError> {
+        Ok(Box::new(sender::RdSender::new(&self.bootstrap_servers, &self.properties, settings)?))
     }
 
     fn admin(&self) -> Result<Box<dyn Admin>, KafkaError> {

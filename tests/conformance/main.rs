@@ -11,6 +11,7 @@ mod harness;
 #[expect(dead_code, reason = "other tests need more of it")]
 mod real_kafka;
 mod records;
+mod sending;
 mod transactions;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,9 @@ cases! {
         deleted_records_are_out_of_range,
         offsets_are_found_by_time,
         an_unknown_topic_is_told_as_such;
+    sending:
+        a_receipt_is_told_when_all_of_its_records_are_in_the_log,
+        a_refused_record_fails_its_own_receipt_and_no_other;
     transactions:
         ends_of_partitions_count_markers,
         only_uncommitted_readers_see_what_was_aborted,

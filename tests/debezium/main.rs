@@ -8,6 +8,9 @@ mod curated;
 mod database;
 #[path = "../e2e/process.rs"]
 mod process;
+#[path = "../support/real_kafka.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod real_kafka;
 mod workload;
 
 use std::time::Duration;

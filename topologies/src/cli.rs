@@ -41,6 +41,8 @@ enum Command {
     Run(RunArgs),
     /// Load a payment provider's reports into raw.payments, each line once
     LoadPayments(LoadPaymentsArgs),
+    /// Take events from SDKs over HTTP, until asked to stop
+    Collect(CollectArgs),
     /// Look at topologies, without a cluster
     #[command(subcommand)]
     Topology(TopologyCommand),
@@ -99,6 +101,14 @@ pub enum ProviderName {
     Stripe,
     /// Adyen.
     Adyen,
+}
+
+/// Options of `collect`.
+#[derive(Debug, Args)]
+pub struct CollectArgs {
+    /// Where to listen, for SDKs as well as for health and metrics [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
 }
 
 /// How something is printed.
@@ -234,6 +244,7 @@ fn with_config(command: Command, config: &Config) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(&args),
         Command::Run(args) => commands::run::run(config, args.until_end),
         Command::LoadPayments(args) => commands::load_payments::run(config, &args),
+        Command::Collect(_) => commands::collect::run(config),
         Command::Topology(command) => commands::topology::run(&command),
         Command::Topics(command) => commands::topics::run(config, &command),
         Command::Tail(args) => commands::tail::run(config, &args),
@@ -258,6 +269,10 @@ fn flags(cli: &Cli) -> Result<Vec<(String, String, String)>, Failure> {
             &args.topologies
         }
         Command::Reset(args) => &args.topologies,
+        Command::Collect(args) => {
+            flags.extend(args.listen.clone().map(|listen| ("http.listen".to_owned(), listen, "--listen".to_owned())));
+            return Ok(flags);
+        }
         _ => return Ok(flags),
     };
     if !topologies.is_empty() {

@@ -1,6 +1,7 @@
 //! What the commands of the binary do, one file each. How they are said is in `cli`.
 
 mod cluster;
+pub mod collect;
 pub mod doctor;
 mod epoch;
 pub mod load_payments;

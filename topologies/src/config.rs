@@ -11,12 +11,14 @@ use std::time::Duration;
 use highwater::runtime::ProcessingGuarantee;
 use highwater::serde::avro::RegistryAuth;
 
+mod collect;
 mod instance;
 mod keys;
 mod layers;
 mod problem;
 mod values;
 
+pub use collect::CollectConfig;
 pub use instance::instance_id;
 pub use keys::{KEYS, Key, Kind, settings_table};
 pub use layers::Sources;
@@ -58,6 +60,8 @@ pub struct Config {
     pub registry: RegistryConfig,
     /// Where health and metrics are served.
     pub http: HttpConfig,
+    /// How the collector behaves.
+    pub collect: CollectConfig,
     /// How long external topics keep records.
     pub retention: Retention,
     /// How payment exports are read.
@@ -209,6 +213,7 @@ impl Config {
                 timeout: values.millis("schema_registry.timeout_ms"),
             },
             http: HttpConfig { listen: values.text("http.listen"), is_chosen: values.is_set("http.listen") },
+            collect: CollectConfig::of(&values),
             retention: Retention {
                 raw: values.hours("topics.raw_retention_hours"),
                 clean: values.hours("topics.clean_retention_hours"),

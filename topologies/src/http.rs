@@ -21,6 +21,11 @@ pub use board::{Board, Health};
 /// Seconds of the buckets of all latencies.
 const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
+/// Begins to record the metrics of the process.
+pub(crate) fn install_recorder() -> Result<(), Failure> {
+    recorder().map(drop)
+}
+
 /// The recorder of all metrics of the process.
 fn recorder() -> Result<&'static PrometheusHandle, Failure> {
     static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
@@ -133,9 +138,27 @@ fn health(health: &Health) -> impl IntoResponse + use<> {
     }
 }
 
+impl IntoResponse for Health {
+    fn into_response(self) -> axum::response::Response {
+        health(&self).into_response()
+    }
+}
+
 fn metrics(shared: &Shared) -> impl IntoResponse + use<> {
-    shared.metrics.run_upkeep();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], shared.metrics.render())
+    page(shared.metrics)
+}
+
+/// The page `/metrics` of a process that has installed its recorder.
+pub(crate) fn metrics_page() -> axum::response::Response {
+    match recorder() {
+        Ok(recorder) => page(recorder).into_response(),
+        Err(failure) => (StatusCode::INTERNAL_SERVER_ERROR, failure.message).into_response(),
+    }
+}
+
+fn page(recorder: &PrometheusHandle) -> impl IntoResponse + use<> {
+    recorder.run_upkeep();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], recorder.render())
 }
 
 fn json(body: String) -> impl IntoResponse {

@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod cdc;
 pub mod cli;
+pub mod collect;
 pub mod commands;
 pub mod config;
 pub mod customers;

@@ -82,7 +82,7 @@ pub(crate) fn read(message: &Message<'_>, partition: i32) -> (CleanRow, SessionE
         clock_skew_ms: clock_skew_ms(message),
         currency: purchase.currency.as_deref(),
         event: event.as_deref(),
-        ip: message.context.text("ip"),
+        ip: message.context.text("ip").or_else(|| message.client_ip.clone()),
         library,
         locale: message.context.text("locale"),
         message_id: &message.id,

@@ -26,6 +26,8 @@ pub(crate) struct Message<'a> {
     pub(crate) received_micros: i64,
     pub(crate) properties: Option<&'a str>,
     pub(crate) context: Object<'a>,
+    /// The address that a collector saw.
+    pub(crate) client_ip: Option<String>,
 }
 
 impl<'a> Message<'a> {
@@ -72,6 +74,7 @@ impl<'a> Message<'a> {
             received_micros: times.received_micros,
             properties,
             context: context.and_then(Object::nested).unwrap_or_default(),
+            client_ip: object.text("clientIp"),
         })
     }
 }

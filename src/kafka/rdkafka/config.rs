@@ -12,7 +12,7 @@ use rdkafka::bindings::{self, rd_kafka_conf_res_t, rd_kafka_conf_t};
 
 use super::errors::{c_string, text};
 use super::timeout_millis;
-use crate::kafka::{ConsumerSettings, Isolation, KafkaError, KafkaErrorKind, ProducerSettings, ReaderSettings};
+use crate::kafka::{ConsumerSettings, Isolation, KafkaError, KafkaErrorKind, ProducerSettings, ReaderSettings, SenderSettings};
 
 /// A client's properties. Fixed ones carry the guarantees: a user's property may repeat one, never change it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,20 +112,32 @@ impl Settings {
 
     pub(super) fn producer(bootstrap_servers: &str, wanted: &ProducerSettings) -> Self {
         let mut settings = Self::client(bootstrap_servers, &wanted.client_id);
-        settings.fix("enable.idempotence", true);
-        settings.fix("acks", "all");
+        settings.produce(wanted.linger, wanted.queue_max_bytes);
         if let Some(transactional_id) = &wanted.transactional_id {
             settings.fix("transactional.id", transactional_id);
             settings.set("transaction.timeout.ms", timeout_millis(wanted.transaction_timeout));
         }
         // A report per record would cost as much as sending it.
         settings.fix("delivery.report.only.error", true);
-        settings.set("linger.ms", timeout_millis(wanted.linger));
-        settings.set("compression.type", "lz4");
-        settings.set("message.max.bytes", RECORD_MAX_BYTES);
-        settings.set("queue.buffering.max.kbytes", (wanted.queue_max_bytes / KIB).clamp(1, i32::MAX as usize));
-        settings.set("queue.buffering.max.messages", (wanted.queue_max_bytes / RECORD_OVERHEAD_BYTES).clamp(10_000, 2_000_000));
         settings
+    }
+
+    pub(super) fn sender(bootstrap_servers: &str, wanted: &SenderSettings) -> Self {
+        let mut settings = Self::client(bootstrap_servers, &wanted.client_id);
+        settings.produce(wanted.linger, wanted.queue_max_bytes);
+        settings.fix("delivery.report.only.error", false);
+        settings.set("message.timeout.ms", timeout_millis(wanted.delivery_timeout).max(1));
+        settings
+    }
+
+    fn produce(&mut self, linger: Duration, queue_max_bytes: usize) {
+        self.fix("enable.idempotence", true);
+        self.fix("acks", "all");
+        self.set("linger.ms", timeout_millis(linger));
+        self.set("compression.type", "lz4");
+        self.set("message.max.bytes", RECORD_MAX_BYTES);
+        self.set("queue.buffering.max.kbytes", (queue_max_bytes / KIB).clamp(1, i32::MAX as usize));
+        self.set("queue.buffering.max.messages", (queue_max_bytes / RECORD_OVERHEAD_BYTES).clamp(10_000, 2_000_000));
     }
 
     fn set(&mut self, key: &'static str, value: impl Display) {
@@ -280,8 +292,16 @@ mod tests {
             session_timeout: Duration::from_secs(10),
             isolation: Isolation::ReadCommitted,
         };
+        let sender = SenderSettings {
+            client_id: "s".to_owned(),
+            topics: Vec::new(),
+            linger: Duration::from_millis(5),
+            delivery_timeout: Duration::from_secs(8),
+            queue_max_bytes: 1 << 20,
+        };
+        let sender = Settings::sender("h:1", &sender);
         let all =
-            [producer(), Settings::group("h:1", "g"), Settings::reader("h:1", &reader), Settings::consumer("h:1", &consumer)];
+            [producer(), sender, Settings::group("h:1", "g"), Settings::reader("h:1", &reader), Settings::consumer("h:1", &consumer)];
         for settings in all {
             settings.build(&BTreeMap::new()).unwrap();
         }

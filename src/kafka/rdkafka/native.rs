@@ -10,7 +10,7 @@ use rdkafka::bindings::{self, rd_kafka_t, rd_kafka_type_t};
 use super::config::{Conf, Settings};
 use super::context::Context;
 use super::errors::text;
-use super::{consumer, logging, watch};
+use super::{consumer, logging, sender, watch};
 use crate::kafka::{KafkaError, KafkaErrorKind};
 
 /// What a handle is for.
@@ -18,7 +18,14 @@ use crate::kafka::{KafkaError, KafkaErrorKind};
 pub(super) enum Role {
     Consumer,
     Producer,
+    Sender,
     Admin,
+}
+
+impl Role {
+    fn produces(self) -> bool {
+        matches!(self, Self::Producer | Self::Sender)
+    }
 }
 
 /// A handle and the context of its callbacks.
@@ -55,7 +62,7 @@ impl Native {
         install_callbacks(role, &conf, &context);
         // An administrator is a consumer that never joins: when a group's coordinator has moved, the C client (2.12) looks the new
         // one up through the consumer group of the asking client, and crashes where that has none.
-        let kind = if role == Role::Producer { rd_kafka_type_t::RD_KAFKA_PRODUCER } else { rd_kafka_type_t::RD_KAFKA_CONSUMER };
+        let kind = if role.produces() { rd_kafka_type_t::RD_KAFKA_PRODUCER } else { rd_kafka_type_t::RD_KAFKA_CONSUMER };
         let mut error: [c_char; 512] = [0; 512];
         let raw_conf = conf.into_raw();
         // SAFETY: the configuration is complete, the buffer as large as said, and the context outlives the handle: see `Drop`.
@@ -100,6 +107,7 @@ fn install_callbacks(role: Role, conf: &Conf, context: &Context) {
                 let watch = std::ptr::from_ref(&context.watch).cast_mut().cast::<c_void>();
                 bindings::rd_kafka_conf_interceptor_add_on_new(conf.as_ptr(), c"highwater".as_ptr(), Some(watch::on_new), watch);
             }
+            Role::Sender => bindings::rd_kafka_conf_set_dr_msg_cb(conf.as_ptr(), Some(sender::on_delivery)),
             Role::Admin => (),
         }
     }
@@ -133,7 +141,7 @@ impl Drop for Handle {
         // SAFETY: the last use. Purged records wait for nothing, and without a consumer's close no broker is waited for: a
         // member that leaves in order has been closed before. The context goes only after the client's threads have ended.
         unsafe {
-            if self.role == Role::Producer {
+            if self.role.produces() {
                 let all = bindings::RD_KAFKA_PURGE_F_QUEUE
                     | bindings::RD_KAFKA_PURGE_F_INFLIGHT
                     | bindings::RD_KAFKA_PURGE_F_NON_BLOCKING;

@@ -197,18 +197,18 @@ impl RdProducer {
 }
 
 /// The value of one field of a record, for the C client.
-fn field(vtype: Type, value: Value) -> rd_kafka_vu_s {
+pub(super) fn field(vtype: Type, value: Value) -> rd_kafka_vu_s {
     rd_kafka_vu_s { vtype, u: value }
 }
 
-fn memory(bytes: Option<(*const u8, usize)>) -> Value {
+pub(super) fn memory(bytes: Option<(*const u8, usize)>) -> Value {
     let (pointer, size) = bytes.unwrap_or((ptr::null(), 0));
     Value { mem: Memory { ptr: pointer.cast_mut().cast::<c_void>(), size } }
 }
 
 /// The C client stamps records of time 0 with the current time, so they go out a millisecond later; times before 1970 are no
 /// times to Kafka.
-fn timestamp_of(record: &Outgoing<'_>) -> Result<i64, KafkaError> {
+pub(super) fn timestamp_of(record: &Outgoing<'_>) -> Result<i64, KafkaError> {
     let millis = record.timestamp.as_millis();
     if millis < 0 {
         let message = format!("sending to {}: {millis} ms is before 1970, which Kafka cannot store", record.topic);

@@ -22,7 +22,7 @@ use crate::summary::{Summary, memory_bytes};
 pub(crate) mod ending;
 pub(super) mod lock;
 mod preflight;
-mod signals;
+pub(super) mod signals;
 
 use ending::Ending;
 use lock::StateLock;

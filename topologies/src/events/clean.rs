@@ -87,7 +87,7 @@ pub struct CleanFields<'a> {
 impl<'a> RawEvent<'a> {
     /// The row of this event.
     pub fn into_clean(self, processed_at_us: i64) -> CleanFields<'a> {
-        let Self { kind, context, properties, times, .. } = self;
+        let Self { kind, client_ip, context, properties, times, .. } = self;
         let own_page = (kind == EventType::Page).then_some(&properties.page);
         let or_own = |value: Value<'a>, own: Option<Value<'a>>| value.filled_string().or_else(|| own?.filled_string());
         let page_path = or_own(context.page.path, own_page.map(|page| page.path));
@@ -112,7 +112,7 @@ impl<'a> RawEvent<'a> {
             utm_source: context.campaign.source.filled_string(),
             utm_medium: context.campaign.medium.filled_string(),
             utm_campaign: context.campaign.name.filled_string(),
-            ip: context.ip.filled_string(),
+            ip: context.ip.filled_string().or_else(|| client_ip.filled_string()),
             user_agent: context.user_agent.filled_string(),
             locale: context.locale.filled_string(),
             library: library_text(&context.library),

@@ -18,6 +18,7 @@ pub(super) struct Members<'a> {
     pub(super) anonymous_id: Value<'a>,
     pub(super) user_id: Value<'a>,
     pub(super) event: Value<'a>,
+    pub(super) client_ip: Value<'a>,
     pub(super) context: Context<'a>,
     pub(super) properties: Properties<'a>,
 }
@@ -95,6 +96,7 @@ fn top_member<'a>(reader: &mut Reader<'a>, name: Text<'a>, found: &mut Members<'
         "anonymousId" => &mut found.anonymous_id,
         "userId" => &mut found.user_id,
         "event" => &mut found.event,
+        "clientIp" => &mut found.client_ip,
         "context" => {
             found.context = context(reader)?;
             return refuse_lone_surrogate(reader, found.context.whole);

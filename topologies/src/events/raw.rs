@@ -80,6 +80,7 @@ pub struct RawEvent<'a> {
     pub event: Option<Cow<'a, str>>,
     /// When it happened.
     pub times: Times,
+    pub(super) client_ip: Value<'a>,
     pub(super) context: Context<'a>,
     pub(super) properties: Properties<'a>,
 }
@@ -124,6 +125,7 @@ impl<'a> RawEvent<'a> {
             user_id: members.user_id.string_or_digits(),
             event: if kind == EventType::Track { members.event.filled_string() } else { None },
             times,
+            client_ip: members.client_ip,
             context: members.context,
             properties: members.properties,
         })
@@ -139,7 +141,7 @@ fn read_key(key: Option<&[u8]>) -> Result<&str, Rejection> {
     }
 }
 
-fn read_text(value: Option<&[u8]>) -> Result<&str, Rejection> {
+pub(super) fn read_text(value: Option<&[u8]>) -> Result<&str, Rejection> {
     let bytes = value.unwrap_or_default();
     if bytes.is_empty() {
         let error = if value.is_none() { "the value is null" } else { "the value has no bytes" };
@@ -155,7 +157,7 @@ fn read_text(value: Option<&[u8]>) -> Result<&str, Rejection> {
         .map_err(|error| Rejection::new(Reason::NotUtf8, format!("the value is not UTF-8 at byte {}", error.valid_up_to())))
 }
 
-fn read_members(text: &str) -> Result<Members<'_>, Rejection> {
+pub(super) fn read_members(text: &str) -> Result<Members<'_>, Rejection> {
     members::read(text)
         .map_err(|malformed| {
             Rejection::new(Reason::NotJson, format!("the value is not JSON at byte {}: {}", malformed.at, malformed.what))
@@ -164,7 +166,7 @@ fn read_members(text: &str) -> Result<Members<'_>, Rejection> {
 }
 
 /// Types matter for the members that are used; what the pipeline doesn't read may be anything.
-fn check_types(members: &Members<'_>) -> Result<(), Rejection> {
+pub(super) fn check_types(members: &Members<'_>) -> Result<(), Rejection> {
     let wrong = |name: &str, expected: &str| Err(Rejection::new(Reason::WrongType, format!("{name} is not {expected}")));
     let strings = [
         ("type", members.kind),
