@@ -74,6 +74,11 @@ impl Cluster {
         command
     }
 
+    /// Does this to the first broker: `stop`, `start`, `kill`, `pause` or `resume`.
+    pub(crate) fn broker(&self, action: &str) {
+        self.real.script(["broker", action, "1"]);
+    }
+
     /// The transactional ids of open transactions, each with output in it: brokers open one at the first record.
     pub(crate) fn open_transactions(&self) -> Vec<String> {
         let listed = String::from_utf8(self.real.tool(&["transactions", "list"]).stdout).expect("text");

@@ -1,6 +1,7 @@
 //! The whole `shoppulse` binary on a real Kafka with a real schema registry. What the rules mean is the oracle's to say; how the
 //! engine behaves inside is tested elsewhere.
 
+#[expect(dead_code, reason = "other tests, which share this module, need more of it")]
 mod cluster;
 mod payments;
 mod process;

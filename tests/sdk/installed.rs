@@ -41,21 +41,18 @@ fn scripts() -> &'static Path {
 }
 
 impl Sdks {
-    /// Installs them if they are not there; `None` if this machine has no Node or no browser.
-    pub(crate) fn installed() -> Option<Self> {
-        for program in ["node", "npm", "chromium"] {
-            Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
-        }
+    /// Installs them if they are not there.
+    pub(crate) fn installed() -> Self {
         let output = Command::new(scripts().join("install")).stderr(Stdio::inherit()).output().expect("the script runs");
         assert!(output.status.success(), "tests/sdk/install failed");
         let home = String::from_utf8(output.stdout).expect("text");
-        Some(Self { home: PathBuf::from(home.trim()) })
+        Self { home: PathBuf::from(home.trim()) }
     }
 
     /// Starts a program for each SDK.
     pub(crate) fn start_all(&self, endpoint: &str, write_key: &str, events: usize, pace_ms: u64, cluster: &Cluster) -> Vec<Sdk> {
         let start = |(name, runner, script): &(&str, &str, &str)| {
-            let mut command = Command::new(runner);
+            let mut command = if *runner == "node" { Command::new(self.home.join("bin/node")) } else { Command::new(runner) };
             command
                 .arg(scripts().join(script))
                 .args(["--endpoint", endpoint, "--write-key", write_key])
@@ -65,8 +62,19 @@ impl Sdks {
             let log = cluster.log(name);
             Sdk { name: (*name).to_owned(), process: Process::start(command, log.clone()), log }
         };
-        PROGRAMS.iter().map(start).collect()
+        let has_browser = has_browser();
+        PROGRAMS.iter().filter(|(name, ..)| has_browser || *name != "browser").map(start).collect()
     }
+}
+
+/// Ubuntu has its browser in a form that no test can start: there `dev/setup` installs none, and says so.
+fn has_browser() -> bool {
+    Command::new("chromium")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 impl Sdk {

@@ -7,6 +7,9 @@ mod cluster;
 mod installed;
 #[path = "../e2e/process.rs"]
 mod process;
+#[path = "../support/real_kafka.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod real_kafka;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,13 +92,6 @@ impl<'a> Door<'a> {
     }
 }
 
-/// Does this to the only broker: `stop` or `start`.
-fn broker(cluster: &Cluster, action: &str) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/dev/kafka");
-    let done = Command::new(script).args(["broker", action, "1", "--dir"]).arg(cluster.path("kafka")).status();
-    assert!(done.expect("dev/kafka runs").success(), "dev/kafka broker {action} failed");
-}
-
 fn wait_until(what: &str, process: &mut Process, mut holds: impl FnMut() -> bool) {
     const ATTEMPTS: usize = 300;
     for _ in 0..ATTEMPTS {
@@ -117,7 +113,7 @@ fn tail(cluster: &Cluster, topic: &str) -> Vec<Value> {
 #[test]
 fn nothing_acknowledged_is_lost_and_what_comes_twice_counts_once() {
     let _turn = one_at_a_time();
-    let (Some(sdks), Some(cluster)) = (Sdks::installed(), Cluster::start(1)) else { return };
+    let (sdks, cluster) = (Sdks::installed(), Cluster::start(1));
     cluster.succeed(&["topics", "apply", "--execute"]);
     let mut door = Door::open(&cluster);
     let mut running: Vec<_> = sdks.start_all(&door.url(), WRITE_KEY, EVENTS, PACE_MS, &cluster);
@@ -125,9 +121,9 @@ fn nothing_acknowledged_is_lost_and_what_comes_twice_counts_once() {
     wait_for_accepted(&door, 60);
     door.kill_and_start();
     wait_for_accepted(&door, 60);
-    broker(&cluster, "stop");
+    cluster.broker("stop");
     wait_until_answered(&door, 429);
-    broker(&cluster, "start");
+    cluster.broker("start");
 
     let mut acknowledged: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for sdk in &mut running {
@@ -187,7 +183,7 @@ fn wait_until_answered(door: &Door<'_>, status: u16) {
 #[test]
 fn a_start_that_cannot_succeed_says_why() {
     let _turn = one_at_a_time();
-    let Some(cluster) = Cluster::start(1) else { return };
+    let cluster = Cluster::start(1);
     let keys = cluster.path("keys.toml");
     std::fs::write(&keys, "wk = \"shop\"").expect("keys can be written");
     let wrong = cluster.path("wrong.toml");

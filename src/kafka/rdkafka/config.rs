@@ -300,8 +300,13 @@ mod tests {
             queue_max_bytes: 1 << 20,
         };
         let sender = Settings::sender("h:1", &sender);
-        let all =
-            [producer(), sender, Settings::group("h:1", "g"), Settings::reader("h:1", &reader), Settings::consumer("h:1", &consumer)];
+        let all = [
+            producer(),
+            sender,
+            Settings::group("h:1", "g"),
+            Settings::reader("h:1", &reader),
+            Settings::consumer("h:1", &consumer),
+        ];
         for settings in all {
             settings.build(&BTreeMap::new()).unwrap();
         }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::bindings::{
-    self, rd_kafka_message_t, rd_kafka_resp_err_t as Code, rd_kafka_t, rd_kafka_topic_t, rd_kafka_vtype_t as Type, rd_kafka_vu_s__bindgen_ty_1 as Value,
+    self, rd_kafka_message_t, rd_kafka_resp_err_t as Code, rd_kafka_t, rd_kafka_topic_t, rd_kafka_vtype_t as Type,
+    rd_kafka_vu_s__bindgen_ty_1 as Value,
 };
 
 use super::config::Settings;
