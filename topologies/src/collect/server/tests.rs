@@ -86,7 +86,7 @@ fn a_certificate_that_was_replaced_is_offered_from_then_on_and_a_broken_one_neve
     let certificate = Certificate::open(chain.clone(), key).unwrap();
     let first = certificate.config();
     assert_eq!(certificate.refresh(), Ok(false));
-    let later = |seconds| std::time::UNIX_EPOCH + Duration::from_secs(2_000_000_000 + seconds);
+    let later = |seconds: u64| std::time::UNIX_EPOCH + Duration::from_secs(2_000_000_000 + seconds);
     let write = |text: &[u8], seconds| {
         std::fs::write(&chain, text).unwrap();
         std::fs::File::options().write(true).open(&chain).unwrap().set_modified(later(seconds)).unwrap();
