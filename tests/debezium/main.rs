@@ -7,6 +7,7 @@ mod cluster;
 mod curated;
 mod database;
 #[path = "../e2e/process.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
 mod process;
 #[path = "../support/real_kafka.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]

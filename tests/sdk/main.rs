@@ -6,6 +6,7 @@
 mod cluster;
 mod installed;
 #[path = "../e2e/process.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
 mod process;
 #[path = "../support/real_kafka.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]

@@ -67,7 +67,9 @@ async fn gather(mut body: Body, max_bytes: usize, held: &mut Held) -> Result<Byt
         match all.take() {
             None if parts.is_empty() => all = Some(data),
             first => {
-                parts.reserve(announced as usize);
+                if parts.is_empty() {
+                    parts.reserve(announced as usize);
+                }
                 parts.extend_from_slice(&first.unwrap_or_default());
                 parts.extend_from_slice(&data);
             }

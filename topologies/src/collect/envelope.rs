@@ -49,7 +49,6 @@ impl<'a> Envelope<'a> {
             return Err(Unreadable::Empty);
         }
         let mut whole = scanner.clone();
-        let whole = whole.value().ok_or(Unreadable::NotAnObject)?;
         let mut found = Self::default();
         let mut batch = None;
         each_member(&mut scanner, |name, value| match name {
@@ -65,7 +64,7 @@ impl<'a> Envelope<'a> {
             }
             Form::Message(_) => {
                 found.sent_at = None;
-                found.messages = vec![whole];
+                found.messages = whole.value().into_iter().collect();
             }
         }
         Ok(found)

@@ -183,3 +183,6 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, pee
         tracing::debug!(%error, %peer, "a connection broke");
     }
 }
+
+#[cfg(test)]
+mod tests;
