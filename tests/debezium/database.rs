@@ -31,8 +31,8 @@ impl<'c> Database<'c> {
     pub(crate) fn follow(&self, partitions: i32) {
         let (partitions, owner) = (partitions.to_string(), std::process::id().to_string());
         let mut arguments = vec!["up", "--partitions", &partitions, "--owner", &owner];
-        // Many small chunks, so that changes fall between them and into them.
-        for setting in ["incremental.snapshot.chunk.size=16", "heartbeat.interval.ms=1000"] {
+        // Several small chunks, so that changes fall between them and into them.
+        for setting in ["incremental.snapshot.chunk.size=64", "heartbeat.interval.ms=1000"] {
             arguments.extend(["--set", setting]);
         }
         self.script("connect", &arguments);

@@ -41,8 +41,9 @@ fn curated_rows_equal_a_query_on_the_database_after_all_that_can_go_wrong_betwee
     let mut pipeline = Process::start(cluster.shoppulse("one", &RUN), cluster.log("live"));
 
     changes_go_on_while_the_first_snapshot_is_taken(&database, &mut shop);
-    a_worker_dies_while_a_snapshot_runs_beside_the_changes(&database, &mut shop);
-    assert_eq!(pipeline.exit_code(), None, "it runs all the time:\n{}", pipeline.last_words());
+    a_worker_stutters_and_dies_while_a_snapshot_runs_beside_the_changes(&database, &mut shop);
+    // Before another snapshot mends what these two may have cost.
+    wait_for_equal_rows(&cluster, &database, &mut pipeline);
     pipeline.kill();
     the_slot_is_lost_and_rows_go_unseen(&database, &mut shop);
     let mut pipeline = Process::start(cluster.shoppulse("one", &RUN), cluster.log("live-again"));
@@ -63,12 +64,19 @@ fn changes_go_on_while_the_first_snapshot_is_taken(database: &Database<'_>, shop
     writer.finish();
 }
 
-fn a_worker_dies_while_a_snapshot_runs_beside_the_changes(database: &Database<'_>, shop: &mut Workload) {
+fn a_worker_stutters_and_dies_while_a_snapshot_runs_beside_the_changes(database: &Database<'_>, shop: &mut Workload) {
     database.sql("alter table customers replica identity default; alter table order_items replica identity default");
     shop.has_full_identity = false;
-    let mut writer = database.write("beside", &shop.transactions(250, 30));
-    database.sql(SIGNAL);
-    pause(1_500);
+    let mut writer = database.write("beside", &shop.transactions(500, 20));
+    // A connector that falls behind gives a snapshot row a time that is later than changes which come behind it.
+    for _ in 0..6 {
+        database.sql(SIGNAL);
+        pause(150);
+        database.worker("pause");
+        pause(700);
+        database.worker("resume");
+        pause(150);
+    }
     database.worker("kill");
     assert!(writer.is_writing(), "changes are made while nobody follows");
     database.worker("start");
