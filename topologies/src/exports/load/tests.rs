@@ -227,6 +227,20 @@ fn a_load_in_doubt_asks_the_cluster_and_goes_on_by_itself() {
 }
 
 #[test]
+fn a_reload_in_doubt_goes_on_and_does_not_begin_again() {
+    for fault in [Fault::FailAfterEffect(KafkaErrorKind::Timeout), Fault::Fail(KafkaErrorKind::Timeout)] {
+        let world = World::new();
+        world.load(&stripe()).unwrap();
+        world.clock.advance(Duration::from_secs(1));
+        world.cluster.faults().inject(At::from(Call::Commit).number(2).client(CLIENT_ID), fault);
+        let reload = LoadSettings { reload: true, ..settings(PATIENT) };
+        let loaded = world.load_with(&reload, &stripe()).unwrap();
+        assert_eq!((loaded.start, loaded.written), (Start::Reloaded, 7), "{fault:?}");
+        assert_eq!(world.committed().0.len(), 12, "each sound line twice, and none a third time: {fault:?}");
+    }
+}
+
+#[test]
 fn a_load_that_another_one_took_over_writes_nothing_more() {
     let world = World::new();
     world.cluster.faults().inject(At::from(Call::Commit).number(2).client(CLIENT_ID), Fault::Fail(KafkaErrorKind::Fenced));
