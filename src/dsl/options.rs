@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::record::Timestamp;
 use crate::serde::{Data, DefaultSerde, SharedSerde};
@@ -19,6 +20,7 @@ pub struct Consumed<K, V> {
     pub(crate) lead: bool,
     pub(crate) subtopology: Option<Arc<str>>,
     pub(crate) extractor: Option<TimestampExtractor<K, V>>,
+    pub(crate) max_future_skew: Option<Duration>,
 }
 
 impl<K, V> fmt::Debug for Consumed<K, V> {
@@ -47,6 +49,7 @@ impl<K: Data, V: Data> Consumed<K, V> {
             lead: false,
             subtopology: None,
             extractor: None,
+            max_future_skew: None,
         }
     }
 
@@ -76,6 +79,18 @@ impl<K: Data, V: Data> Consumed<K, V> {
     #[must_use]
     pub fn timestamp(mut self, extractor: impl Fn(&K, &V, Timestamp) -> Timestamp + Send + Sync + 'static) -> Self {
         self.extractor = Some(Arc::new(extractor));
+        self
+    }
+
+    /// Refuses a record whose event time is more than this ahead of Kafka's timestamp, which is taken for its arrival: it becomes a
+    /// dead letter (`future_timestamp`) and moves no stream time. Exactly as far ahead passes, and so does a record without a Kafka
+    /// timestamp. The clock of whoever reads plays no part, so that a replay judges alike.
+    ///
+    /// For topics whose producer stamps records with the time at which it wrote them, together with [`Consumed::timestamp`]. Without
+    /// this, no event time is too far ahead.
+    #[must_use]
+    pub fn max_future_skew(mut self, skew: Duration) -> Self {
+        self.max_future_skew = Some(skew);
         self
     }
 }

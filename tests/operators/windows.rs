@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use highwater::dsl::{Emit, Materialized, TimeWindows};
+use highwater::dsl::{Consumed, Emit, Materialized, TimeWindows};
 use highwater::processor::ProcessError;
 use highwater::task::Outcome;
 use highwater::testing::header_texts;
-use highwater::{StreamsBuilder, Topology, TopologyTestDriver};
+use highwater::{StreamsBuilder, Timestamp, Topology, TopologyTestDriver};
 use proptest::prelude::*;
 
 fn hopping(size: u64, advance: u64, grace: u64) -> TimeWindows {
@@ -314,4 +314,37 @@ proptest! {
         told.retain(|key, _| !key.starts_with('z'));
         prop_assert_eq!(told, oracle(&sends, size, advance));
     }
+}
+
+// covers: I11
+#[test]
+fn a_record_from_too_far_in_the_future_is_dead_lettered_and_moves_no_stream_time() {
+    const ARRIVAL: i64 = 1_000_000;
+    let builder = StreamsBuilder::new("windows");
+    builder.dead_letters("dlq");
+    builder
+        .stream(
+            Consumed::<String, i64>::topic("in")
+                .timestamp(|_, at, _| Timestamp::from_millis(*at))
+                .max_future_skew(Duration::from_mins(5)),
+        )
+        .group_by_key()
+        .windowed_by(hopping(10, 10, 0))
+        .count("counts")
+        .to_stream()
+        .map(|window, count| (format!("{}[{})", window.key, window.start), count))
+        .to("out");
+    let mut driver = TopologyTestDriver::new(&builder.build().unwrap());
+    let last = ARRIVAL + 300_000;
+    for (event_time, arrival) in
+        [(ARRIVAL, ARRIVAL), (last + 1, ARRIVAL), (ARRIVAL + 1, ARRIVAL), (last, ARRIVAL), (ARRIVAL, ARRIVAL)]
+    {
+        driver.input("in").send("k".to_owned(), event_time, arrival);
+    }
+    let letters = driver.dead_letters();
+    assert_eq!(letters.iter().map(|letter| letter.reason.as_str()).collect::<Vec<_>>(), ["future_timestamp"]);
+    let counts: Vec<(String, i64)> = driver.output("out").read_all();
+    let expected = [("k[1000000)", 1), ("k[1000000)", 2), ("k[1300000)", 1)];
+    assert_eq!(counts, expected.map(|(key, count)| (key.to_owned(), count)), "the last one is late, the third was not");
+    assert_eq!(late(&driver, "beyond_grace"), 1);
 }

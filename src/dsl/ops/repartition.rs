@@ -19,7 +19,7 @@ pub(crate) fn repartition<'b, K: Data, V: Data>(
     for stream in streams {
         sink(stream, topic.clone(), encoding.clone());
     }
-    let decoding = Decoding { key: options.key, value: options.value, extractor: None, internal: true };
+    let decoding = Decoding { key: options.key, value: options.value, extractor: None, max_future_skew: None, internal: true };
     let spec = SourceSpec { topic, reset: OffsetReset::Earliest, lead: options.lead, subtopology: None };
     source(builder, format!("{}-repartition", options.name), spec, decoding)
 }

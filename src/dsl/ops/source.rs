@@ -1,6 +1,7 @@
 //! Sources: bytes become typed records with an event time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::dsl::builder::{NodeSpec, StreamsBuilder};
 use crate::dsl::kstream::KStream;
@@ -22,12 +23,19 @@ pub(crate) struct Decoding<K, V> {
     pub(crate) key: SharedSerde<K>,
     pub(crate) value: SharedSerde<V>,
     pub(crate) extractor: Option<TimestampExtractor<K, V>>,
+    pub(crate) max_future_skew: Option<Duration>,
     pub(crate) internal: bool,
 }
 
 impl<K, V> Clone for Decoding<K, V> {
     fn clone(&self) -> Self {
-        Self { key: self.key.clone(), value: self.value.clone(), extractor: self.extractor.clone(), internal: self.internal }
+        Self {
+            key: self.key.clone(),
+            value: self.value.clone(),
+            extractor: self.extractor.clone(),
+            max_future_skew: self.max_future_skew,
+            internal: self.internal,
+        }
     }
 }
 
@@ -45,7 +53,19 @@ impl<K: Data, V: Data> Decoding<K, V> {
         if timestamp < Timestamp::from_millis(0) {
             return Err(ProcessError::rejected("bad_timestamp", format!("its time is {timestamp} ms, before 1970")));
         }
+        self.guard_future(timestamp, fetched.timestamp)?;
         Ok(Record { key, value, timestamp, headers: self.headers(fetched) })
+    }
+
+    /// Refuses an event time too far ahead of the record's arrival, where that is known.
+    fn guard_future(&self, timestamp: Timestamp, arrival: Timestamp) -> Result<(), ProcessError> {
+        match self.max_future_skew {
+            Some(skew) if arrival >= Timestamp::from_millis(0) && timestamp > arrival.plus(skew) => Err(ProcessError::rejected(
+                "future_timestamp",
+                format!("its time is {timestamp} ms, more than {} ms after it arrived at {arrival} ms", skew.as_millis()),
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn headers(&self, fetched: &FetchedRecord) -> Headers {
@@ -87,7 +107,13 @@ pub(crate) fn stream<K: Data, V: Data>(builder: &StreamsBuilder, options: Consum
         lead: options.lead,
         subtopology: options.subtopology,
     };
-    let decoding = Decoding { key: options.key, value: options.value, extractor: options.extractor, internal: false };
+    let decoding = Decoding {
+        key: options.key,
+        value: options.value,
+        extractor: options.extractor,
+        max_future_skew: options.max_future_skew,
+        internal: false,
+    };
     source(builder, name, spec, decoding)
 }
 
@@ -109,6 +135,7 @@ pub(crate) fn table<K: Data, V: Data>(
         lead: source.lead,
         subtopology: source.subtopology,
         extractor,
+        max_future_skew: source.max_future_skew,
     };
     upsert(stream(builder, source), Keep::new("table", options))
 }
