@@ -12,7 +12,7 @@ use super::header::{Column, Header};
 use super::line::ExportLine;
 use super::reader::Layout;
 use crate::money::Currency;
-use crate::payments::Kind;
+use crate::payments::{Kind, LineVersion};
 use crate::rejection::{Reason, Rejection};
 
 /// What a report must have.
@@ -138,14 +138,16 @@ impl Adyen {
         let amounts = amounts?;
         Some(ExportLine {
             line_id,
-            order_id,
-            kind: kind_of(line_type?),
-            currency: amounts.currency.as_str().to_owned(),
-            gross_minor: amounts.gross,
-            fee_minor: amounts.fee,
-            net_minor: amounts.net,
-            occurred_at: occurred_at?,
-            available_on: None,
+            version: LineVersion {
+                order_id,
+                kind: kind_of(line_type?),
+                currency: amounts.currency.as_str().to_owned(),
+                gross_minor: amounts.gross,
+                fee_minor: amounts.fee,
+                net_minor: amounts.net,
+                occurred_at: occurred_at?,
+                available_on: None,
+            },
         })
     }
 

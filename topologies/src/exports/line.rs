@@ -2,29 +2,15 @@
 
 use serde::Serialize;
 
-use crate::payments::{Kind, LineKey, Provider};
+use crate::payments::{LineKey, LineVersion, Provider};
 
-/// What an export says about a payment line, normalised. Amounts are minor units, times microseconds since 1970.
+/// What a report says about a payment line: which it is, and what is read back from `raw.payments`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportLine {
     /// The provider's natural key.
     pub line_id: String,
-    /// The order, if the line names one.
-    pub order_id: Option<String>,
-    /// What for.
-    pub kind: Kind,
-    /// ISO 4217, upper-case.
-    pub currency: String,
-    /// What the customer paid or got.
-    pub gross_minor: i64,
-    /// What the provider kept.
-    pub fee_minor: i64,
-    /// What is left.
-    pub net_minor: i64,
-    /// When it happened.
-    pub occurred_at: i64,
-    /// When the money is there.
-    pub available_on: Option<i64>,
+    /// The rest.
+    pub version: LineVersion,
 }
 
 /// The fields of a record's value, in the contract's order.
@@ -53,18 +39,19 @@ impl ExportLine {
 
     /// The value of its record; `file` and `line_number` say where it was found.
     pub fn record_value(&self, shop_id: &str, provider: Provider, file: &str, line_number: u64) -> Vec<u8> {
+        let version = &self.version;
         let value = Value {
             shop_id,
             provider: provider.as_str(),
             line_id: &self.line_id,
-            order_id: self.order_id.as_deref(),
-            kind: self.kind.as_str(),
-            currency: &self.currency,
-            gross_minor: self.gross_minor,
-            fee_minor: self.fee_minor,
-            net_minor: self.net_minor,
-            occurred_at: utc(self.occurred_at),
-            available_on: self.available_on.map(utc),
+            order_id: version.order_id.as_deref(),
+            kind: version.kind.as_str(),
+            currency: &version.currency,
+            gross_minor: version.gross_minor,
+            fee_minor: version.fee_minor,
+            net_minor: version.net_minor,
+            occurred_at: utc(version.occurred_at),
+            available_on: version.available_on.map(utc),
             file,
             line_number,
         };

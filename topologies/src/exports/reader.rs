@@ -85,7 +85,7 @@ enum Report {
 /// };
 /// let mut reader = ExportReader::open(file.as_bytes(), layout)?;
 /// let Some(Entry::Line { line, number: 2 }) = reader.next()? else { panic!() };
-/// assert_eq!((line.gross_minor, line.fee_minor, line.order_id.as_deref()), (2_500, 95, Some("17")));
+/// assert_eq!((line.version.gross_minor, line.version.fee_minor, line.version.order_id.as_deref()), (2_500, 95, Some("17")));
 /// # Ok::<(), shoppulse::exports::ReadError>(())
 /// ```
 pub struct ExportReader<R> {
@@ -144,7 +144,7 @@ impl<R: Read> ExportReader<R> {
         let number = self.records.line();
         Ok(Some(match read {
             Ok(line) => {
-                self.tally.line(line.kind, line.order_id.is_some());
+                self.tally.line(line.version.kind, line.version.order_id.is_some());
                 Entry::Line { line, number }
             }
             Err(rejection) => {

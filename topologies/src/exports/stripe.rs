@@ -9,7 +9,7 @@ use super::cells::Cells;
 use super::header::{Column, Header};
 use super::line::ExportLine;
 use super::reader::Layout;
-use crate::payments::Kind;
+use crate::payments::{Kind, LineVersion};
 use crate::rejection::Rejection;
 
 /// What a report must have.
@@ -68,14 +68,16 @@ impl Stripe {
         let order_id = cells.first_of(&self.orders).map(str::to_owned);
         Some(ExportLine {
             line_id: line_id?.to_owned(),
-            order_id,
-            kind: kind_of(category?),
-            currency: currency?.as_str().to_owned(),
-            gross_minor: gross?,
-            fee_minor: fee?,
-            net_minor: net?,
-            occurred_at: occurred_at?,
-            available_on,
+            version: LineVersion {
+                order_id,
+                kind: kind_of(category?),
+                currency: currency?.as_str().to_owned(),
+                gross_minor: gross?,
+                fee_minor: fee?,
+                net_minor: net?,
+                occurred_at: occurred_at?,
+                available_on,
+            },
         })
     }
 }

@@ -106,17 +106,17 @@ impl Kind {
     }
 
     fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "charge" => Self::Charge,
-            "refund" => Self::Refund,
-            "dispute" => Self::Dispute,
-            "dispute_reversal" => Self::DisputeReversal,
-            "fee" => Self::Fee,
-            "payout" => Self::Payout,
-            "adjustment" => Self::Adjustment,
-            "other" => Self::Other,
-            _ => return None,
-        })
+        const ALL: [Kind; 8] = [
+            Kind::Charge,
+            Kind::Refund,
+            Kind::Dispute,
+            Kind::DisputeReversal,
+            Kind::Fee,
+            Kind::Payout,
+            Kind::Adjustment,
+            Kind::Other,
+        ];
+        ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is made of Adyen's lines, and of their batches.
 
 use crate::exports::{Entry, ExportLine, ExportReader, Layout, Zones};
-use crate::payments::{Kind, Provider};
+use crate::payments::{Kind, LineVersion, Provider};
 use crate::rejection::Reason;
 
 const HEADER: &str = "Company Account,Merchant Account,Psp Reference,Merchant Reference,Payment Method,Creation Date,TimeZone,Type,\
@@ -51,15 +51,17 @@ fn a_line_says_what_adyen_says() {
     let settled = line("Settled", ["USD", "USD"], "- 1.00 - 0.76 - - 0.02 0.22");
     let expected = ExportLine {
         line_id: "ShopCOM/2/Settled/8535000000000001/8535000000000002".into(),
-        order_id: Some("1001".into()),
-        kind: Kind::Charge,
-        currency: "USD".into(),
-        gross_minor: 100,
-        fee_minor: 24,
-        net_minor: 76,
-        // 16:10:51 in PST is 00:10:51 of the next day in UTC.
-        occurred_at: 1_771_459_851_000_000,
-        available_on: None,
+        version: LineVersion {
+            order_id: Some("1001".into()),
+            kind: Kind::Charge,
+            currency: "USD".into(),
+            gross_minor: 100,
+            fee_minor: 24,
+            net_minor: 76,
+            // 16:10:51 in PST is 00:10:51 of the next day in UTC.
+            occurred_at: 1_771_459_851_000_000,
+            available_on: None,
+        },
     };
     assert_eq!(read(&[&settled]), [Ok(expected)]);
 }
@@ -87,7 +89,7 @@ fn a_type_says_what_the_money_moves_for_and_its_sign_comes_from_the_column() {
     ];
     for (line_type, amounts, kind, expected) in cases {
         let gross = if amounts.starts_with("- - ") { "" } else { "EUR" };
-        let read = read(&[&line(line_type, [gross, "EUR"], amounts)]).remove(0).unwrap();
+        let read = read(&[&line(line_type, [gross, "EUR"], amounts)]).remove(0).unwrap().version;
         let got = (read.kind, (read.gross_minor, read.fee_minor, read.net_minor), &*read.currency);
         assert_eq!(got, (kind, expected, "EUR"), "{line_type} {amounts}");
     }
@@ -103,7 +105,7 @@ fn a_line_in_two_currencies_is_told_in_the_shoppers() {
         (["EUR", "USD"], "100.00 - 112.20 - 2.20 - - -", (-10_000, 200, -10_200)),
         (["EUR", "USD"], "- 100.00 - 110.00 - - - -", (10_000, 0, 10_000)),
     ] {
-        let read = read(&[&line("Settled", currencies, amounts)]).remove(0).unwrap();
+        let read = read(&[&line("Settled", currencies, amounts)]).remove(0).unwrap().version;
         assert_eq!((read.gross_minor, read.fee_minor, read.net_minor), expected, "{currencies:?} {amounts}");
         assert_eq!(read.currency, currencies[0]);
     }

@@ -1,7 +1,7 @@
 //! What is made of Stripe's lines.
 
 use crate::exports::{Entry, ExportLine, ExportReader, Layout, Zones};
-use crate::payments::{Kind, Provider};
+use crate::payments::{Kind, LineVersion, Provider};
 use crate::rejection::Reason;
 
 fn layout() -> Layout {
@@ -43,14 +43,16 @@ fn a_line_says_what_stripe_says() {
     let charge = line("txn_1,2026-01-30 10:11:12,2026-02-01 00:00:00,usd,25,0.95,24.05,charge,1001").unwrap();
     let expected = ExportLine {
         line_id: "txn_1".into(),
-        order_id: Some("1001".into()),
-        kind: Kind::Charge,
-        currency: "USD".into(),
-        gross_minor: 2_500,
-        fee_minor: 95,
-        net_minor: 2_405,
-        occurred_at: 1_769_767_872_000_000,
-        available_on: Some(1_769_904_000_000_000),
+        version: LineVersion {
+            order_id: Some("1001".into()),
+            kind: Kind::Charge,
+            currency: "USD".into(),
+            gross_minor: 2_500,
+            fee_minor: 95,
+            net_minor: 2_405,
+            occurred_at: 1_769_767_872_000_000,
+            available_on: Some(1_769_904_000_000_000),
+        },
     };
     assert_eq!(charge, expected);
 }
@@ -72,7 +74,11 @@ fn a_category_says_what_the_money_moves_for() {
         ("something_new", Kind::Other),
     ] {
         let read = line(&format!("txn_1,2026-01-30 10:11:12,,EUR,-1.5,0,-1.50,{category},")).unwrap();
-        assert_eq!((read.kind, read.gross_minor, read.net_minor, read.order_id), (kind, -150, -150, None), "{category}");
+        assert_eq!(
+            (read.version.kind, read.version.gross_minor, read.version.net_minor, read.version.order_id),
+            (kind, -150, -150, None),
+            "{category}"
+        );
     }
 }
 
@@ -92,7 +98,7 @@ fn amounts_have_the_decimals_of_their_currency_and_no_others() {
         ("EUR", "92233720368547758.08", None),
     ] {
         let read = line(&format!("txn_1,2026-01-30 10:11:12,,{currency},\"{text}\",0,0,charge,1"));
-        assert_eq!(read.map(|line| line.gross_minor), minor.ok_or(Reason::BadValue), "{currency} {text}");
+        assert_eq!(read.map(|line| line.version.gross_minor), minor.ok_or(Reason::BadValue), "{currency} {text}");
     }
 }
 
@@ -139,7 +145,7 @@ fn a_time_without_utc_beside_it_is_in_the_zone_that_is_set() {
     let hour = 3_600_000_000;
     for (zone, later) in [("UTC", 0), ("CEST", -2), ("PDT", 7), ("-03:30", 3)] {
         let lines = read_with(Layout { time_zone: zone.to_owned(), ..layout() }, file.as_bytes());
-        let at = lines[0].as_ref().unwrap().occurred_at;
+        let at = lines[0].as_ref().unwrap().version.occurred_at;
         assert_eq!((at - 1_782_907_200_000_000) / hour, later, "{zone}");
     }
 }
@@ -150,10 +156,10 @@ fn the_order_is_in_the_first_column_that_names_one() {
                 a,b,txn_1,2026-07-01 12:00:00,EUR,1,0,1,charge\n\
                 a,,txn_2,2026-07-01 12:00:00,EUR,1,0,1,charge\n\
                 ,\" \",txn_3,2026-07-01 12:00:00,EUR,1,0,1,charge\n";
-    let orders: Vec<Option<String>> = read(file).into_iter().map(|line| line.unwrap().order_id).collect();
+    let orders: Vec<Option<String>> = read(file).into_iter().map(|line| line.unwrap().version.order_id).collect();
     assert_eq!(orders, [Some("b".to_owned()), Some("a".to_owned()), None]);
     let other = Layout { order_columns: vec!["REFUND_METADATA[order_id]".to_owned()], ..layout() };
-    assert_eq!(read_with(other, file.as_bytes())[0].as_ref().unwrap().order_id.as_deref(), Some("a"));
+    assert_eq!(read_with(other, file.as_bytes())[0].as_ref().unwrap().version.order_id.as_deref(), Some("a"));
 }
 
 #[test]
