@@ -14,6 +14,7 @@ use highwater::kafka::{
     Batch, CommittedOffset, Consumer, ConsumerSettings, Isolation, Kafka, NewTopic, Outgoing, Producer, ProducerSettings,
 };
 use highwater::{Headers, Timestamp, TopicPartition};
+use shoppulse::summary::cpu_time;
 
 const PARTITIONS: i32 = 4;
 const COMMIT_INTERVAL: Duration = Duration::from_millis(200);
@@ -207,14 +208,7 @@ impl Cost {
 
 #[expect(clippy::disallowed_methods, reason = "a measurement")]
 fn measured<R>(work: impl FnOnce() -> R) -> (R, Cost) {
-    let (began, cpu) = (Instant::now(), cpu_seconds());
+    let (began, cpu) = (Instant::now(), cpu_time());
     let result = work();
-    (result, Cost { wall: began.elapsed(), cpu_seconds: cpu_seconds() - cpu })
-}
-
-/// User and system time of this process, in the kernel's hundredths of a second.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+    (result, Cost { wall: began.elapsed(), cpu_seconds: cpu_time().saturating_sub(cpu).as_secs_f64() })
 }

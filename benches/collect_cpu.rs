@@ -20,6 +20,7 @@ use highwater::kafka::{Kafka, NewTopic, Sender, SenderSettings};
 use highwater::time::SystemClock;
 use shoppulse::collect::{Collector, Destinations, KeyFile, Server, ServerSettings, router};
 use shoppulse::config::{Config, Sources};
+use shoppulse::summary::cpu_time;
 
 const EVENTS: u64 = 1_000_000;
 const BATCH_EVENTS: u64 = 100;
@@ -113,9 +114,9 @@ fn measure(what: &str, router: Router, events: u64) {
     let address = server.address().to_string();
     send_from_elsewhere(&address, events / 10);
     #[expect(clippy::disallowed_methods, reason = "a bench measures time")]
-    let (began, cpu) = (Instant::now(), cpu_seconds());
+    let (began, cpu) = (Instant::now(), cpu_time());
     send_from_elsewhere(&address, events);
-    let (took, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    let (took, cpu) = (began.elapsed().as_secs_f64(), cpu_time().saturating_sub(cpu).as_secs_f64());
     let per_million = cpu * 1e6 / events as f64;
     report(&format!(
         "{what:30} {per_million:6.2} CPU-s per million events · {:8.0} events a CPU-second · {:8.0} events/s on this machine",
@@ -194,11 +195,4 @@ fn event(number: u64) -> String {
     event.truncate(1_098);
     event.push_str("\"}");
     event
-}
-
-/// User and system time of this process, in the kernel's hundredths of a second.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }

@@ -13,6 +13,7 @@ use highwater::runtime::{KafkaStreams, Settings};
 use highwater::time::SystemClock;
 use shoppulse::pipelines::{clean, sessions};
 use shoppulse::schemas::Schemas;
+use shoppulse::summary::cpu_time;
 use shoppulse_oracle::{Traffic, TrafficSettings};
 
 const PARTITIONS: i32 = 4;
@@ -29,7 +30,7 @@ fn main() {
     for (name, topology) in [("clean", clean::build(&schemas)), ("sessions", sessions::build(&schemas))] {
         let topology = topology.expect("the topology is right");
         let settings = Settings { internal_partitions: PARTITIONS, ..Settings::new("bench", dir.path()) };
-        let (wall, cpu) = (Instant::now(), cpu_seconds());
+        let (wall, cpu) = (Instant::now(), cpu_time());
         let kafka: Arc<dyn Kafka> = Arc::new(cluster.clone());
         let mut end = UntilEnd::new(&*kafka, &[(&topology, &settings)]).expect("the inputs have ends");
         let running = KafkaStreams::new(topology, settings, kafka).start().expect("it starts");
@@ -42,7 +43,7 @@ fn main() {
         }
         let commits = running.status().commits;
         running.shutdown(Duration::from_secs(30)).expect("it leaves in order");
-        let cpu = cpu_seconds() - cpu;
+        let cpu = cpu_time().saturating_sub(cpu).as_secs_f64();
         let per_million = cpu * 1e6 / loaded as f64;
         println!(
             "{name}: {per_million:.2} CPU-s per million events, {cpu:.2} CPU-s, {:.2} s wall, {commits} commits",
@@ -67,12 +68,4 @@ fn load(cluster: &MemoryCluster, records: usize) -> usize {
         loaded += 1;
     }
     loaded
-}
-
-/// User and system time of this process, in seconds.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("this is Linux");
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks: f64 = fields[11..13].iter().map(|ticks| ticks.parse::<f64>().expect("ticks are a number")).sum();
-    ticks / 100.0
 }

@@ -89,7 +89,7 @@ impl fmt::Display for Summary {
 }
 
 /// What this process has used of CPU so far, in user and system mode together.
-pub(crate) fn cpu_time() -> Duration {
+pub fn cpu_time() -> Duration {
     let used = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(used.tv_sec.max(0) as u64, used.tv_nsec.clamp(0, 999_999_999) as u32)
 }
