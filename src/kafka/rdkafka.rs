@@ -46,6 +46,7 @@ mod message;
 mod native;
 #[expect(unsafe_code, reason = "the C client's lists of partitions")]
 mod partitions;
+mod patience;
 mod positions;
 #[expect(unsafe_code, reason = "the C client's producers")]
 mod producer;

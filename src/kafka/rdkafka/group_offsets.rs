@@ -10,11 +10,10 @@ use super::deadline::Deadline;
 use super::errors::{check, event_code, from_code};
 use super::native::Native;
 use super::partitions::{Element, PartitionList, elements, first_error};
+use super::patience::again_while;
 use super::queue::Queue;
 use crate::kafka::{CommittedOffset, KafkaError, KafkaErrorKind};
 use crate::record::TopicPartition;
-
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// The group's positions, in the order of `partitions`. A client that reads committed records only gets those that no pending
 /// transaction can change any more, and waits for them; others get those of now.
@@ -26,15 +25,8 @@ pub(super) fn fetch(
     if partitions.is_empty() {
         return Ok(Vec::new());
     }
-    let (deadline, pause) = (Deadline::after(timeout), Queue::new(client));
-    loop {
-        match fetch_once(client, partitions, &deadline) {
-            Err(error) if error.kind == KafkaErrorKind::Retriable && !deadline.has_passed() => {
-                pause.poll(RETRY_PAUSE.min(deadline.remaining()));
-            }
-            result => return result,
-        }
-    }
+    let deadline = Deadline::after(timeout);
+    again_while(KafkaErrorKind::Retriable, client, &deadline, || fetch_once(client, partitions, &deadline))
 }
 
 fn fetch_once(

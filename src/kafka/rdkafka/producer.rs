@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::bindings::{
-    self, rd_kafka_error_t, rd_kafka_resp_err_t as Code, rd_kafka_t, rd_kafka_vtype_t as Type, rd_kafka_vu_s,
+    self, rd_kafka_error_t, rd_kafka_message_t, rd_kafka_resp_err_t as Code, rd_kafka_t, rd_kafka_vtype_t as Type, rd_kafka_vu_s,
     rd_kafka_vu_s__bindgen_ty_1 as Value, rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 as Memory,
 };
 
@@ -16,7 +16,7 @@ use super::config::Settings;
 use super::context::Context;
 use super::deadline::Deadline;
 use super::destinations::ProducingClient;
-use super::errors::{Flagged, from_code, kind_of};
+use super::errors::{Flagged, from_code, kind_of, text};
 use super::group::RdGroupMetadata;
 use super::headers::OutgoingHeaders;
 use super::native::{Native, Role};
@@ -361,16 +361,31 @@ fn flagged(error: *mut rd_kafka_error_t, doing: &str) -> Result<(), KafkaError> 
 /// SAFETY: the report is alive, and is one of deliveries.
 unsafe fn first_failure(report: &Event) -> Option<KafkaError> {
     const PURGED: [i32; 2] = [Code::RD_KAFKA_RESP_ERR__PURGE_QUEUE as i32, Code::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT as i32];
-    // SAFETY: promised by the caller; messages live as long as their report. The error is read as a number, since a broker may
-    // send any.
+    // SAFETY: promised by the caller; messages live as long as their report.
     unsafe {
         while let Some(message) = bindings::rd_kafka_event_message_next(report.as_ptr()).as_ref() {
-            let code = (&raw const message.err).cast::<i32>().read();
+            let code = delivery_code(message);
             if code != 0 && !PURGED.contains(&code) {
-                let topic = super::errors::text(bindings::rd_kafka_topic_name(message.rkt));
-                return Some(from_code(code, &format!("delivering a record to {topic}-{}", message.partition)));
+                return Some(undelivered(message, code));
             }
         }
     }
     None
+}
+
+/// What became of a record; 0 is delivered. Read as a number, since a broker may send any.
+///
+/// SAFETY: the message is alive.
+pub(super) unsafe fn delivery_code(message: *const rd_kafka_message_t) -> i32 {
+    // SAFETY: promised by the caller.
+    unsafe { (&raw const (*message).err).cast::<i32>().read() }
+}
+
+/// The error of a record that was not delivered.
+///
+/// SAFETY: the message is alive.
+pub(super) unsafe fn undelivered(message: *const rd_kafka_message_t, code: i32) -> KafkaError {
+    // SAFETY: promised by the caller; a message has a topic.
+    let (topic, partition) = unsafe { (text(bindings::rd_kafka_topic_name((*message).rkt)), (*message).partition) };
+    from_code(code, &format!("delivering a record to {topic}-{partition}"))
 }

@@ -13,11 +13,9 @@ use super::errors::check;
 use super::fetch::Fetcher;
 use super::native::{Native, Role};
 use super::partitions::PartitionList;
-use super::queue::Queue;
+use super::patience::again_while;
 use crate::kafka::{Batch, Isolation, KafkaError, KafkaErrorKind, OffsetSpec, Reader, ReaderSettings, Slot};
 use crate::record::TopicPartition;
-
-const SPREAD_PAUSE: Duration = Duration::from_millis(50);
 
 /// The reader's client.
 #[derive(Debug)]
@@ -39,16 +37,10 @@ impl RdReader {
 impl RdReader {
     /// Looks an offset up, and again for a while if there seems to be no such topic: as long as for a fetch.
     fn offset(&self, partition: &TopicPartition, spec: OffsetSpec, timeout: Duration) -> Result<i64, KafkaError> {
-        let (client, patience) = (self.fetcher.client(), Deadline::after(TOPIC_SPREAD.min(timeout)));
-        let pause = Queue::new(client);
-        loop {
-            match list_offsets(client, std::slice::from_ref(partition), spec, timeout) {
-                Err(error) if error.kind == KafkaErrorKind::UnknownTopic && !patience.has_passed() => {
-                    pause.poll(SPREAD_PAUSE);
-                }
-                found => return Ok(found?[0]),
-            }
-        }
+        let (client, deadline) = (self.fetcher.client(), Deadline::after(TOPIC_SPREAD.min(timeout)));
+        again_while(KafkaErrorKind::UnknownTopic, client, &deadline, || {
+            Ok(list_offsets(client, std::slice::from_ref(partition), spec, timeout)?[0])
+        })
     }
 }
 

@@ -13,12 +13,11 @@ use rdkafka::bindings::{
 };
 
 use super::config::Settings;
-use super::deadline::Deadline;
 use super::destinations::ProducingClient;
 use super::errors::{Flagged, fatal_of, from_code};
 use super::headers::OutgoingHeaders;
 use super::native::{Native, Role};
-use super::producer::{field, memory, timestamp_of};
+use super::producer::{delivery_code, field, memory, timestamp_of, undelivered};
 use super::timeout_millis;
 use crate::kafka::{KafkaError, KafkaErrorKind, Outgoing, Receipt, Sender, SenderSettings};
 
@@ -104,7 +103,7 @@ impl Sender for RdSender {
     }
 
     fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
-        drain(self.rk(), &Deadline::after(timeout))
+        drain(self.rk(), timeout)
     }
 
     fn failure(&self) -> Option<KafkaError> {
@@ -118,14 +117,14 @@ impl Drop for RdSender {
         let all = bindings::RD_KAFKA_PURGE_F_QUEUE | bindings::RD_KAFKA_PURGE_F_INFLIGHT;
         // SAFETY: the client is alive.
         unsafe { bindings::rd_kafka_purge(self.rk(), all) };
-        drop(drain(self.rk(), &Deadline::after(TELL_WITHIN)));
+        drop(drain(self.rk(), TELL_WITHIN));
     }
 }
 
 /// Waits until nothing is queued or under way. What became of single records is told to their receipts.
-fn drain(rk: *mut rd_kafka_t, deadline: &Deadline) -> Result<(), KafkaError> {
+fn drain(rk: *mut rd_kafka_t, timeout: Duration) -> Result<(), KafkaError> {
     // SAFETY: the caller's client is alive; delivery callbacks run within the call.
-    match unsafe { bindings::rd_kafka_flush(rk, deadline.millis()) } {
+    match unsafe { bindings::rd_kafka_flush(rk, timeout_millis(timeout)) } {
         Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
         Code::RD_KAFKA_RESP_ERR__TIMED_OUT => {
             Err(KafkaError::new(KafkaErrorKind::Timeout, "flushing: not all records were acknowledged in time"))
@@ -138,15 +137,12 @@ fn drain(rk: *mut rd_kafka_t, deadline: &Deadline) -> Result<(), KafkaError> {
 ///
 /// SAFETY: as the C client calls it, once for each record that it took, with the opaque that [`RdSender::send`] gave.
 pub(super) unsafe extern "C" fn on_delivery(_rk: *mut rd_kafka_t, message: *const rd_kafka_message_t, _opaque: *mut c_void) {
-    // SAFETY: the message is alive during the call. The error is read as a number, since a broker may send any.
+    // SAFETY: the message is alive during the call.
     unsafe {
         let receipt = Arc::from_raw((*message)._private.cast::<Receipt>().cast_const());
-        let code = (&raw const (*message).err).cast::<i32>().read();
-        if code == 0 {
-            receipt.settle(Ok(()));
-            return;
-        }
-        let topic = super::errors::text(bindings::rd_kafka_topic_name((*message).rkt));
-        receipt.settle(Err(from_code(code, &format!("delivering a record to {topic}-{}", (*message).partition))));
+        receipt.settle(match delivery_code(message) {
+            0 => Ok(()),
+            code => Err(undelivered(message, code)),
+        });
     }
 }

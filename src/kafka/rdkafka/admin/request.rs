@@ -11,10 +11,10 @@ use rdkafka::bindings::{
 use crate::kafka::rdkafka::deadline::Deadline;
 use crate::kafka::rdkafka::errors::{Flagged, event_code, from_code, text};
 use crate::kafka::rdkafka::native::Native;
+use crate::kafka::rdkafka::patience::again_while;
 use crate::kafka::rdkafka::queue::Queue;
 use crate::kafka::{KafkaError, KafkaErrorKind};
 
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// The client gives up a little before we do, since its word says why.
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -76,14 +76,7 @@ impl<'a> Request<'a> {
         read: impl Fn(*mut rd_kafka_event_t) -> Result<R, KafkaError>,
     ) -> Result<R, KafkaError> {
         let queue = Queue::new(self.client);
-        loop {
-            match self.once(&queue, &configure, &submit, &read) {
-                Err(error) if error.kind == KafkaErrorKind::Retriable && !self.deadline.has_passed() => {
-                    queue.poll(RETRY_PAUSE.min(self.deadline.remaining()));
-                }
-                result => return result,
-            }
-        }
+        again_while(KafkaErrorKind::Retriable, self.client, &self.deadline, || self.once(&queue, &configure, &submit, &read))
     }
 
     fn once<R>(
