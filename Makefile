@@ -14,13 +14,17 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 ARGS ?=
 BROKERS ?= 1
 
-.PHONY: help demo test build check doc kafka-up kafka-down links
+.PHONY: help demo demo-full test build check doc kafka-up kafka-down links
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## the whole pipeline on this machine, checking itself (ARGS="--seconds 20 --sabotage")
 	bin/shoppulse demo $(ARGS)
+
+demo-full: build ## the same with real parts around it: Kafka, PostgreSQL, Debezium, SDKs, files (ARGS="--keep")
+	dev/setup test sdk
+	dev/demo-full $(ARGS)
 
 # The tests of the whole run the binary, which Cargo builds by itself only for the tests of its own package.
 test: build ## every test, those against a real Kafka too (ARGS="-p highwater-state")

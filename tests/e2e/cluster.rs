@@ -95,7 +95,7 @@ impl Cluster {
 }
 
 /// The binary lies beside the folder of this test. Cargo builds it for its own package's tests only, so somebody has to.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("this test has a path");
     let directory = test.parent().and_then(std::path::Path::parent).expect("it lies in `deps`");
     let binary = directory.join("shoppulse");

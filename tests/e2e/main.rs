@@ -10,6 +10,7 @@ mod process;
 mod real_kafka;
 mod starts;
 mod traffic;
+mod whole_shop;
 
 use std::time::Duration;
 

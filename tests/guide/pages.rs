@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const ROOTS: [&str; 11] =
     ["platform/", "src/", "state/", "avro/", "topologies/", "oracle/", "tests/", "benches/", "dev/", "docs/", ".ci/"];
 /// Folders that are not the repository's.
-const SKIPPED: [&str; 5] = [".git", "target", "bin", ".kafka", "node_modules"];
+const SKIPPED: [&str; 8] = [".git", "target", "bin", ".kafka", ".postgres", ".connect", ".demo-full", "node_modules"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
