@@ -17,6 +17,7 @@ mod materialized;
 mod ops;
 mod options;
 mod row;
+mod scd2;
 mod windowed;
 mod windows;
 
@@ -33,5 +34,6 @@ pub use materialized::Materialized;
 pub use ops::aggregator::RecordPosition;
 pub use options::{Consumed, Produced, Repartitioned, TimestampExtractor};
 pub use row::{Row, RowStamp};
+pub use scd2::{Scd2, Version, Versioned};
 pub use windowed::{SessionWindowedKStream, TimeWindowedKStream, Windowing};
 pub use windows::{SessionWindows, TimeWindows, Windowed, WindowedSerde};

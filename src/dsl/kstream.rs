@@ -12,6 +12,7 @@ use super::materialized::Materialized;
 use super::ops;
 use super::options::{Produced, Repartitioned};
 use super::row::Row;
+use super::scd2::{Scd2, Version, Versioned};
 use crate::processor::{ProcessError, Processor, ProcessorSupplier};
 use crate::record::Timestamp;
 use crate::serde::{Data, DefaultSerde};
@@ -219,6 +220,12 @@ impl<'b, K: Data, V: Data> KStream<'b, K, Option<V>> {
     /// Keeps the last value of each key, in the order of arrival. A record without a value deletes.
     pub fn upsert_table(self, store: impl Into<Materialized<K, V>>) -> KTable<'b, K, V> {
         ops::to_table::upsert_table(self, store.into())
+    }
+
+    /// Keeps the history of each key by event time, and tells its versions: each when it begins, and again when it ends or changes. One that is
+    /// no more, because a late record took its place, is told without a value. See [`Scd2`].
+    pub fn scd2(self, history: impl Into<Scd2<K, V>>) -> KStream<'b, Versioned<K>, Option<Version<V>>> {
+        ops::scd2::scd2(self, history.into())
     }
 }
 

@@ -6,6 +6,7 @@
 pub(super) mod aggregate;
 pub(super) mod aggregator;
 pub(super) mod dedup;
+pub(crate) mod history;
 pub(super) mod keep;
 pub(crate) mod pending;
 pub(crate) mod placing;
@@ -13,6 +14,7 @@ pub(super) mod process;
 pub(super) mod regroup;
 pub(super) mod repartition;
 pub(super) mod rows;
+pub(super) mod scd2;
 pub(crate) mod session_choice;
 pub(crate) mod session_table;
 pub(super) mod session_window;

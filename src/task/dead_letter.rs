@@ -81,6 +81,6 @@ pub(crate) struct Late {
     pub(crate) by_millis: i64,
     /// The operator's stream time.
     pub(crate) stream_time: Timestamp,
-    /// `("bucket", hour start)` or `("window", start/end)`.
+    /// `("bucket", hour start)`, `("window", start/end)` or `("oldest", the oldest time that would not have been late)`.
     pub(crate) place: (&'static str, String),
 }

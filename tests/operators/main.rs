@@ -6,6 +6,7 @@ mod dedup;
 mod joins;
 mod processors;
 mod rows;
+mod scd2;
 mod sessions;
 mod stateless;
 mod tables;
