@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
@@ -62,7 +63,7 @@ impl RealKafka {
     }
 
     fn run(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>, of_tool: &[&str]) -> Output {
-        let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/dev/kafka"))
+        let output = Command::new(script())
             .args(arguments)
             .arg("--dir")
             .arg(self.home.path().join("kafka"))
@@ -73,6 +74,12 @@ impl RealKafka {
         assert!(output.status.success(), "dev/kafka failed");
         output
     }
+}
+
+/// It lies at the root of the workspace, whichever crate's test this is.
+fn script() -> PathBuf {
+    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    above.map(|folder| folder.join("dev/kafka")).find(|script| script.is_file()).expect("dev/kafka is above")
 }
 
 impl Drop for RealKafka {

@@ -5,4 +5,7 @@
 mod alone;
 mod on_a_cluster;
 mod payments;
+#[path = "../../../tests/support/real_kafka.rs"]
+#[expect(dead_code, reason = "the engine's tests need more of it")]
+mod real_kafka;
 mod shoppulse;

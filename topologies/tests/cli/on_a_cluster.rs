@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -14,30 +14,19 @@ use highwater::time::{Clock as _, SystemClock};
 use highwater::{Headers, Timestamp};
 use serde_json::{Value, json};
 
+use crate::real_kafka::RealKafka;
 use crate::shoppulse::Shoppulse;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const VISITORS: usize = 10;
 const EVENTS: usize = 100;
 
-/// A cluster and a registry that end with this process.
-struct Cluster {
-    servers: String,
-    registry: String,
-    home: tempfile::TempDir,
-}
+/// A cluster and a registry.
+struct Cluster(RealKafka);
 
 impl Cluster {
-    fn start() -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let printed = script(&home, &["up", "--owner", &std::process::id().to_string()]);
-        let value =
-            |name: &str| printed.lines().find_map(|line| line.split_once(name)).expect("dev/kafka says where it is").1.to_owned();
-        Self { servers: value("BOOTSTRAP_SERVERS="), registry: value("REGISTRY__URL="), home }
-    }
-
     fn kafka(&self) -> RdKafka {
-        RdKafka::new(&*self.servers, BTreeMap::new()).unwrap()
+        RdKafka::new(self.0.bootstrap_servers(), BTreeMap::new()).unwrap()
     }
 
     fn admin(&self) -> Box<dyn Admin> {
@@ -70,19 +59,6 @@ impl Cluster {
     }
 }
 
-/// What `dev/kafka` prints.
-fn script(home: &tempfile::TempDir, arguments: &[&str]) -> String {
-    let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../dev/kafka"))
-        .args(arguments)
-        .arg("--dir")
-        .arg(home.path().join("kafka"))
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("dev/kafka runs");
-    assert!(output.status.success(), "dev/kafka {arguments:?} failed");
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// An hour before the test: older records would fall to the topics' retention.
 fn began() -> Timestamp {
     static BEGAN: OnceLock<Timestamp> = OnceLock::new();
@@ -107,11 +83,11 @@ fn events() -> impl Iterator<Item = (String, Vec<u8>)> {
 #[test]
 fn an_operators_days() {
     // covers: R45, R48
-    let cluster = Cluster::start();
+    let cluster = Cluster(RealKafka::up(&[]));
     let dir = tempfile::tempdir().unwrap();
     let shoppulse = Shoppulse::with_state(&dir.path().join("state"))
-        .set("KAFKA__BOOTSTRAP_SERVERS", &cluster.servers)
-        .set("SCHEMA_REGISTRY__URL", &cluster.registry);
+        .set("KAFKA__BOOTSTRAP_SERVERS", cluster.0.bootstrap_servers())
+        .set("SCHEMA_REGISTRY__URL", cluster.0.registry_url());
     topics_are_made(&shoppulse);
     a_first_start_needs_the_registry(&shoppulse, &dir.path().join("other"));
     a_bounded_run_processes_all_there_is(&cluster, &shoppulse);
@@ -208,10 +184,10 @@ fn a_reader_who_leaves_ends_the_tail_quietly(shoppulse: &Shoppulse) {
 
 fn a_later_start_does_without_the_registry(cluster: &Cluster, shoppulse: &Shoppulse) {
     // covers: R49
-    script(&cluster.home, &["registry", "stop"]);
+    cluster.0.script(["registry", "stop"]);
     shoppulse.say(&["run", "--until-end"]).expect(0, &["0 records in", "going on with the schema ids of an earlier start"]);
     shoppulse.say(&["tail", "curated.sessions", "--from-beginning", "--until-end"]).expect(69, &["the schema registry at"]);
-    script(&cluster.home, &["registry", "start"]);
+    cluster.0.script(["registry", "start"]);
 }
 
 /// A running service that is killed if the test fails.
