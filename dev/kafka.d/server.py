@@ -70,7 +70,8 @@ class Server:
         if self.watcher().pid() not in (None, os.getpid()):
             self.watcher().send(signal.SIGKILL)
             self.watcher().wait_gone(STOP_SECONDS)
-        self.end(signal.SIGKILL)
+        # The data goes, so nothing needs a clean end, but what a server has beside its data it must let go of itself.
+        self.end(signal.Signals[self.told.get("ends_by", "SIGKILL")])
         ports.release([self.port], instance.reservations())
         for place in [*map(Path, self.told.get("elsewhere", [])), self.process().home, self.watcher().home]:
             shutil.rmtree(place, ignore_errors=True)
