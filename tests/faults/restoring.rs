@@ -2,14 +2,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use highwater::kafka::memory::{At, Call, Fault};
-use highwater::kafka::{Kafka, NewTopic};
+use highwater::kafka::{Kafka, NewTopic, Outgoing, ProducerSettings};
+use highwater::runtime::TaskPhase;
+use highwater::{Headers, Timestamp};
 
 use crate::app::{GROUP, PARTITIONS, World, settings_for, wait};
 
 const LINES: usize = 80;
+const CALL: Duration = Duration::from_secs(5);
 
 /// All files below.
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -134,6 +138,42 @@ fn state_of_a_log_that_was_made_anew_is_dropped() {
         running.shutdown(Duration::from_secs(10)).expect("it leaves in order");
         world.check_state(world.state.path(), "a new log");
     }
+}
+
+/// A changelog that cannot be read to its end holds up its own task, and no other.
+#[test]
+fn tasks_are_restored_side_by_side_and_each_runs_as_soon_as_it_can() {
+    let mut world = World::new();
+    world.send(LINES);
+    let running = world.start();
+    world.finish(running, "before");
+    fs::remove_dir_all(world.state.path().join(GROUP)).expect("it is there");
+    let settings = ProducerSettings {
+        transactional_id: Some("foreign".to_owned()),
+        client_id: "foreign".to_owned(),
+        transaction_timeout: Duration::from_mins(1),
+        linger: Duration::ZERO,
+        queue_max_bytes: 1 << 20,
+    };
+    let mut foreign = world.cluster.producer(&settings).expect("a producer");
+    foreign.init_transactions(CALL).expect("it is ready");
+    foreign.begin().expect("it begins");
+    let topic: Arc<str> = format!("{GROUP}-totals-changelog").into();
+    let (key, timestamp, headers) = (Some(&b"a0"[..]), Timestamp::from_millis(0), Headers::new());
+    let record = Outgoing { topic: &topic, partition: 1, key, value: Some(b"99 99"), timestamp, headers: &headers, track: false };
+    foreign.send(&record, CALL).expect("it sends");
+    foreign.flush(CALL).expect("it is there");
+
+    let running = world.start();
+    let restoring = || {
+        let tasks = running.status().tasks;
+        let restoring = tasks.iter().filter(|(_, task)| task.phase != TaskPhase::Running).map(|(id, _)| id.to_string());
+        (tasks.len(), restoring.collect::<Vec<_>>())
+    };
+    wait("all tasks run but the one that has to wait", || restoring() == (4, vec!["tally.by_account_1".to_owned()]));
+    foreign.abort(CALL).expect("it gives up");
+    world.send(LINES);
+    world.finish(running, "after");
 }
 
 /// A transaction is decided, its positions are visible, and the changelog's markers are not there yet: who takes the tasks over

@@ -1,4 +1,6 @@
 //! `customers`: changes of customers become rows as they are and as they were.
+//!
+//! Not by the engine's `scd2`, which goes by event time alone: these changes go by their place in the log, and a deletion erases the past.
 
 use std::sync::Arc;
 
