@@ -99,7 +99,7 @@ impl Drop for Restorer {
 
 /// Ends when the stream thread drops its end.
 fn run(shared: &Arc<Shared>, thread: usize, closed: &AtomicBool, requests: &Receiver<Request>, done: &Sender<Restored>) {
-    let mut work = SideBySide::new(shared, thread);
+    let mut work = SideBySide::new(shared, thread, closed);
     loop {
         if work.is_idle() {
             let Ok(request) = requests.recv() else { return };

@@ -15,6 +15,7 @@ use crate::topology::store_specs;
 
 /// How long state that is open elsewhere is waited for: another thread, or the process before this one, may be closing it.
 const LOCKED_PATIENCE: Duration = Duration::from_secs(10);
+const LOCKED_PAUSE: Duration = Duration::from_millis(50);
 
 /// A task that is to be restored, and whose state may be open elsewhere still.
 pub(super) struct Opening {
@@ -22,11 +23,14 @@ pub(super) struct Opening {
     claim: Option<Claim>,
     /// How long the present obstacle is waited for.
     until: Timestamp,
+    /// Before this it is not tried again: each attempt leaves its traces in the folder.
+    again_at: Timestamp,
 }
 
 impl Opening {
     pub(super) fn new(request: Request, shared: &Shared) -> Self {
-        Self { request, claim: None, until: shared.clock.now().plus(shared.settings.request_timeout) }
+        let now = shared.clock.now();
+        Self { request, claim: None, until: now.plus(shared.settings.request_timeout), again_at: now }
     }
 
     /// Opens it, unless somebody else has it still. Waits at most so long for another thread to close it.
@@ -41,10 +45,17 @@ impl Opening {
             self.claim = Some(claim);
             self.until = shared.clock.now().plus(LOCKED_PATIENCE);
         }
+        if shared.clock.now() < self.again_at {
+            return Ok(None);
+        }
         let dir = task_dir(shared, task);
         match open(shared, task, &dir) {
             Ok(state) => Ok(self.claim.take().map(|claim| (state, claim))),
-            Err(OpenError::Locked) => self.wait_on(shared, open_error(task, &dir, &OpenError::Locked)),
+            Err(OpenError::Locked) => {
+                let error = open_error(task, &dir, &OpenError::Locked);
+                self.again_at = shared.clock.now().plus(LOCKED_PAUSE);
+                self.wait_on(shared, error)
+            }
             Err(error) => Err(open_error(task, &dir, &error)),
         }
     }

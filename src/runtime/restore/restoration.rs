@@ -48,7 +48,7 @@ impl Restoration {
             Log { store: StoreId(index as u16), partition, id, start, end }
         };
         self.logs = bounds.enumerate().map(log).collect();
-        if self.logs.iter().any(|log| log.contradicts(&self.state)) {
+        if self.logs.iter().any(|log| log.contradicts(self.state.position(log.store).as_ref())) {
             tracing::warn!(task = %self.request.task, "local state does not belong to its changelog any more; rebuilding it");
             self.state = anew(shared, &self.request.task, self.state).map_err(|error| (self.request.clone(), error))?;
         }
@@ -57,9 +57,11 @@ impl Restoration {
 
     /// Begins to wait for the tails of its changelogs; where each is to be read from.
     pub(super) fn begin(&mut self, reader: &mut dyn Reader, now: Timestamp) -> Vec<(TopicPartition, i64)> {
-        let unread = self.logs.iter().filter(|log| log.from(&self.state) < log.end).cloned();
-        let tails =
-            unread.map(|log| Tail { next: log.from(&self.state), slot: reader.slot(&log.partition), progress_at: now, log });
+        let tails = self.logs.iter().filter_map(|log| {
+            let next = log.from(self.state.position(log.store).as_ref());
+            let is_unread = next < log.end;
+            is_unread.then(|| Tail { log: log.clone(), slot: reader.slot(&log.partition), next, progress_at: now })
+        });
         self.tails = tails.collect();
         let remaining = self.tails.iter().map(|tail| tail.log.end - tail.next).sum::<i64>();
         self.request.remaining.store(remaining, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 //! for another.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::opening::Opening;
@@ -15,15 +15,19 @@ use crate::runtime::Shared;
 
 /// Records of a turn, at most.
 const BATCH_RECORDS: usize = 10_000;
+/// Opening takes a while, in which nothing is read.
+const OPENED_AT_ONCE: usize = 8;
 /// How long a turn waits for records.
 const RECORDS_PATIENCE: Duration = Duration::from_millis(100);
 /// The same while a task's state is open elsewhere, and a turn that has nothing to read.
 const OPENING_PATIENCE: Duration = Duration::from_millis(50);
 
 /// What a restorer has to do.
-pub(super) struct SideBySide {
+pub(super) struct SideBySide<'a> {
     shared: Arc<Shared>,
     thread: usize,
+    /// Whether nobody waits for an answer any more.
+    closed: &'a AtomicBool,
     openings: Vec<Opening>,
     restorations: Vec<Restoration>,
     /// One client for all, since connecting costs more than most tails; one that failed is not used again.
@@ -31,10 +35,10 @@ pub(super) struct SideBySide {
     batch: Batch,
 }
 
-impl SideBySide {
-    pub(super) fn new(shared: &Arc<Shared>, thread: usize) -> Self {
+impl<'a> SideBySide<'a> {
+    pub(super) fn new(shared: &Arc<Shared>, thread: usize, closed: &'a AtomicBool) -> Self {
         let (openings, restorations) = (Vec::new(), Vec::new());
-        Self { shared: Arc::clone(shared), thread, openings, restorations, reader: None, batch: Batch::default() }
+        Self { shared: Arc::clone(shared), thread, closed, openings, restorations, reader: None, batch: Batch::default() }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -48,9 +52,11 @@ impl SideBySide {
     /// Does some of the work, in bounded time; the tasks that are done with it.
     pub(super) fn turn(&mut self) -> Vec<Restored> {
         let mut done = Vec::new();
-        let opened = self.open(&mut done);
-        let outcome =
-            self.drop_unwanted(&mut done).and_then(|()| self.begin(opened, &mut done)).and_then(|()| self.read(&mut done));
+        let outcome = self.drop_unwanted(&mut done).and_then(|()| {
+            let opened = self.open(&mut done);
+            self.begin(opened, &mut done)?;
+            self.read(&mut done)
+        });
         if let Err(error) = outcome {
             self.fail(&error, &mut done);
         }
@@ -60,10 +66,11 @@ impl SideBySide {
     }
 
     fn is_unwanted(&self, request: &Request) -> bool {
-        request.cancelled.load(Ordering::Relaxed) || self.shared.control.is_stopping()
+        let is_over = self.closed.load(Ordering::Relaxed) || self.shared.control.is_stopping();
+        is_over || request.cancelled.load(Ordering::Relaxed)
     }
 
-    /// Opens what can be opened. What is open elsewhere waits, and holds up nobody.
+    /// Opens some of what can be opened. What is open elsewhere waits, and holds up nobody.
     fn open(&mut self, done: &mut Vec<Restored>) -> Vec<Restoration> {
         let mut opened = Vec::new();
         // With something to read there is no time to wait.
@@ -71,14 +78,15 @@ impl SideBySide {
         for mut opening in std::mem::take(&mut self.openings) {
             if self.is_unwanted(&opening.request) {
                 done.push(opening.request.answer(Err(unwanted())));
-                continue;
+            } else if opened.len() == OPENED_AT_ONCE {
+                self.openings.push(opening);
+            } else {
+                match opening.attempt(&self.shared, std::mem::take(&mut patience)) {
+                    Ok(Some((state, claim))) => opened.push(Restoration::new(opening.request, state, claim)),
+                    Ok(None) => self.openings.push(opening),
+                    Err(error) => done.push(opening.request.answer(Err(error))),
+                }
             }
-            match opening.attempt(&self.shared, patience) {
-                Ok(Some((state, claim))) => opened.push(Restoration::new(opening.request, state, claim)),
-                Ok(None) => self.openings.push(opening),
-                Err(error) => done.push(opening.request.answer(Err(error))),
-            }
-            patience = Duration::ZERO;
         }
         if opened.is_empty() && self.restorations.is_empty() && !self.openings.is_empty() {
             self.shared.clock.sleep(OPENING_PATIENCE);
@@ -152,6 +160,8 @@ impl SideBySide {
                 }
             }
         }
+        // Records hold the client's buffers.
+        batch.clear();
         self.batch = batch;
         self.stop_reading(&read)
     }
