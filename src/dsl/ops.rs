@@ -6,7 +6,7 @@
 pub(super) mod aggregate;
 pub(super) mod aggregator;
 pub(super) mod dedup;
-pub(crate) mod history;
+mod history;
 pub(super) mod keep;
 pub(crate) mod pending;
 pub(crate) mod placing;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::core::{Input, TaskCore};
 use super::outbox::{Destination, size_bytes};
+use super::verdict::Outcome;
 use crate::kafka::partition_for_key;
 use crate::record::{Headers, Timestamp};
 
@@ -40,8 +41,17 @@ impl TaskCore {
         self.stage_input(&topic, headers);
     }
 
+    /// Rules that the input record at hand is late, and sends it to the late topic if there is one.
+    #[cold]
+    pub(crate) fn turn_away(&mut self, topic: Option<&Arc<str>>, late: &Late) {
+        if let Some(topic) = topic {
+            self.stage_late(topic, late);
+        }
+        self.ruling.rule(Outcome::Late, late.reason);
+    }
+
     /// Stages the input record at hand for a late topic. `place` names the window or bucket that it came too late for.
-    pub(crate) fn stage_late(&mut self, topic: &Arc<str>, late: &Late) {
+    fn stage_late(&mut self, topic: &Arc<str>, late: &Late) {
         let Some(input) = &self.input else { return };
         let mut headers = input_headers(input);
         headers.push_text("reason", late.reason);

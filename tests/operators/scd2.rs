@@ -1,6 +1,7 @@
 //! Histories of keys: which versions there are, what is told of them, and what neither the order of arrival nor a restart may change.
 
 use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
 use std::time::Duration;
 
 use highwater::dsl::Scd2;
@@ -105,6 +106,15 @@ fn what_can_no_longer_change_is_forgotten_and_what_follows_is_right() {
     }
     send(&mut driver, "z@5000");
     send(&mut driver, "y@4950");
+    let mut bytes = 0;
+    driver.each_state("history", |state, store| {
+        let mut add = |_: &[u8], history: &[u8]| {
+            bytes += history.len();
+            ControlFlow::Continue(())
+        };
+        state.scan(store, (Bound::Unbounded, Bound::Unbounded), &mut add).unwrap();
+    });
+    assert_eq!(bytes, 1 + 3 * (8 + 4 + 1), "what holds before the horizon, and the two changes behind it");
     let versions = standing(&told(&mut driver));
     assert_eq!(versions["k 1920"], "a 4950");
     assert_eq!((versions["k 4950"].as_str(), versions["k 5000"].as_str()), ("y 5000", "z now"));

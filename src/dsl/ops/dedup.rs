@@ -66,13 +66,10 @@ impl<K: Data, V: Data> Forward<K, V> for Deduplicator<K, V> {
 impl<K: Data, V: Data> Deduplicator<K, V> {
     #[cold]
     fn turn_away(&self, timestamp: Timestamp, oldest: Timestamp, stream_time: Timestamp, core: &mut TaskCore) {
-        if let Some(topic) = &self.late {
-            let bucket = hour_of(timestamp) * HOUR_MS;
-            let by_millis = oldest.as_millis() - timestamp.as_millis();
-            let place = ("bucket", bucket.to_string());
-            core.stage_late(topic, &Late { reason: TOO_OLD, by_millis, stream_time, place });
-        }
-        core.ruling.rule(Outcome::Late, TOO_OLD);
+        let bucket = hour_of(timestamp) * HOUR_MS;
+        let by_millis = oldest.as_millis() - timestamp.as_millis();
+        let place = ("bucket", bucket.to_string());
+        core.turn_away(self.late.as_ref(), &Late { reason: TOO_OLD, by_millis, stream_time, place });
     }
 }
 

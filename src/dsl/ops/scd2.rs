@@ -3,22 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use highwater_state::{StoreId, StoreKind};
 
 use super::history::{History, Span, differences};
 use super::keep::NULL_KEY;
+use super::repartition::meeting;
 use crate::dsl::builder::NodeSpec;
 use crate::dsl::kstream::KStream;
-use crate::dsl::options::Repartitioned;
 use crate::dsl::scd2::{Scd2, Version, Versioned};
 use crate::processor::ProcessError;
 use crate::record::{Record, Timestamp};
-use crate::serde::{Data, NullableSerde, SharedSerde};
+use crate::serde::{Data, SharedSerde};
 use crate::task::TaskCore;
 use crate::task::dead_letter::Late;
 use crate::task::edge::{Forward, Outlet};
 use crate::task::times::TimeId;
-use crate::task::verdict::Outcome;
 use crate::topology::Role;
 
 /// The reason of a record that is older than what can still change.
@@ -31,9 +31,17 @@ struct Historian<K, V> {
     value: SharedSerde<V>,
     within: Duration,
     late: Option<Arc<str>>,
-    /// The history before the change at hand; its capacity is reused.
-    before: Vec<u8>,
+    buffers: Buffers,
     outlet: Outlet<Versioned<K>, Option<Version<V>>>,
+}
+
+/// What the change at hand is made of; kept for its memory.
+#[derive(Default)]
+struct Buffers {
+    /// The history before it.
+    stored: Vec<u8>,
+    /// The value that it brings.
+    value: BytesMut,
 }
 
 impl<K: Data, V: Data> Forward<K, Option<V>> for Historian<K, V> {
@@ -48,9 +56,9 @@ impl<K: Data, V: Data> Forward<K, Option<V>> for Historian<K, V> {
             self.turn_away(record.timestamp, oldest, stream_time, core);
             return Ok(());
         }
-        let mut before = std::mem::take(&mut self.before);
-        let told = self.change(&record, oldest, &mut before, core);
-        self.before = before;
+        let mut buffers = std::mem::take(&mut self.buffers);
+        let told = self.change(&record, oldest, &mut buffers, core);
+        self.buffers = buffers;
         for (from_ms, version) in told? {
             let at = Versioned { key: record.key.clone(), valid_from: Timestamp::from_millis(from_ms) };
             self.outlet.forward(Record::new(at, version, record.timestamp), core)?;
@@ -68,7 +76,7 @@ impl<K: Data, V: Data> Historian<K, V> {
         &self,
         record: &Record<K, Option<V>>,
         oldest: Timestamp,
-        stored: &mut Vec<u8>,
+        Buffers { stored, value: bytes }: &mut Buffers,
         core: &mut TaskCore,
     ) -> Result<Told<V>, ProcessError> {
         let TaskCore { state, scratch, ruling, .. } = core;
@@ -83,8 +91,8 @@ impl<K: Data, V: Data> Historian<K, V> {
             None => History::default(),
         };
         let value = record.value.as_ref().filter(|value| !self.value.is_null(value));
-        let mut bytes = bytes::BytesMut::new();
-        value.map(|value| self.value.encode(value, &mut bytes)).transpose()?;
+        bytes.clear();
+        value.map(|value| self.value.encode(value, bytes)).transpose()?;
         let mut after = before.clone();
         after.set(record.timestamp.as_millis(), value.map(|_| &bytes[..]));
         let decode = |span: Span<'_>| -> Result<Version<V>, ProcessError> {
@@ -107,12 +115,9 @@ impl<K: Data, V: Data> Historian<K, V> {
 
     #[cold]
     fn turn_away(&self, timestamp: Timestamp, oldest: Timestamp, stream_time: Timestamp, core: &mut TaskCore) {
-        if let Some(topic) = &self.late {
-            let by_millis = oldest.as_millis() - timestamp.as_millis();
-            let place = ("oldest", oldest.as_millis().to_string());
-            core.stage_late(topic, &Late { reason: BEYOND_HISTORY, by_millis, stream_time, place });
-        }
-        core.ruling.rule(Outcome::Late, BEYOND_HISTORY);
+        let by_millis = oldest.as_millis() - timestamp.as_millis();
+        let place = ("oldest", oldest.as_millis().to_string());
+        core.turn_away(self.late.as_ref(), &Late { reason: BEYOND_HISTORY, by_millis, stream_time, place });
     }
 }
 
@@ -120,12 +125,7 @@ pub(crate) fn scd2<K: Data, V: Data>(
     stream: KStream<'_, K, Option<V>>,
     options: Scd2<K, V>,
 ) -> KStream<'_, Versioned<K>, Option<Version<V>>> {
-    let stream = if stream.key_changed {
-        let value = Arc::new(NullableSerde(options.value.clone()));
-        stream.repartition(Repartitioned::with(&options.name, options.key.clone(), value))
-    } else {
-        stream
-    };
+    let stream = meeting(stream, &options.name, &options.key, &options.value);
     let builder = stream.builder;
     let store = builder.declare_store(&options.name, StoreKind::KeyValue);
     let late = options.late.as_ref().map(|topic| builder.declare_late_topic(topic));
@@ -143,7 +143,7 @@ pub(crate) fn scd2<K: Data, V: Data>(
                 value: options.value.clone(),
                 within: options.within,
                 late: late.as_ref().map(|topic| task.topics.name(topic)),
-                before: Vec::new(),
+                buffers: Buffers::default(),
                 outlet: task.outlet::<Versioned<K>, Option<Version<V>>>(node),
             };
             task.operator::<K, Option<V>>(node, operator);

@@ -1,12 +1,13 @@
 //! Streams kept as tables. Keys that may have changed meet first, in a topic named after the store.
 
 use super::keep::{Keep, keep, upsert};
+use super::repartition::meeting;
 use crate::dsl::kstream::KStream;
 use crate::dsl::ktable::KTable;
 use crate::dsl::materialized::Materialized;
 use crate::dsl::options::Repartitioned;
 use crate::record::Record;
-use crate::serde::{Data, NullableSerde};
+use crate::serde::Data;
 
 pub(crate) fn to_table<K: Data, V: Data>(stream: KStream<'_, K, V>, options: Materialized<K, V>) -> KTable<'_, K, V> {
     let stream = if stream.key_changed {
@@ -21,11 +22,6 @@ pub(crate) fn to_table<K: Data, V: Data>(stream: KStream<'_, K, V>, options: Mat
 }
 
 pub(crate) fn upsert_table<K: Data, V: Data>(stream: KStream<'_, K, Option<V>>, options: Materialized<K, V>) -> KTable<'_, K, V> {
-    let stream = if stream.key_changed {
-        let value = std::sync::Arc::new(NullableSerde(options.value.clone()));
-        stream.repartition(Repartitioned::with(&options.name, options.key.clone(), value))
-    } else {
-        stream
-    };
+    let stream = meeting(stream, &options.name, &options.key, &options.value);
     upsert(stream, Keep::new("upsert_table", options))
 }

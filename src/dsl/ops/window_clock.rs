@@ -9,7 +9,6 @@ use crate::record::{Timestamp, millis};
 use crate::task::TaskCore;
 use crate::task::dead_letter::Late;
 use crate::task::times::TimeId;
-use crate::task::verdict::Outcome;
 use crate::topology::TaskBuilder;
 
 /// The reason of a record that came after its window's grace.
@@ -84,13 +83,10 @@ impl WindowClock {
         let stream_time = core.times.get(self.stream_time);
         let by_stream_time = is_closed(self.closing_at(stream_time));
         let reason = if by_stream_time { BEYOND_GRACE } else { CLOSED_WHILE_IDLE };
-        if let Some(topic) = &self.late {
-            let oldest = self.now(core).as_millis().saturating_sub(self.grace_ms);
-            let by_millis = oldest.saturating_sub(timestamp.as_millis());
-            let place = ("window", format!("{start_ms}/{end_ms}"));
-            core.stage_late(topic, &Late { reason, by_millis, stream_time, place });
-        }
-        core.ruling.rule(Outcome::Late, reason);
+        let oldest = self.now(core).as_millis().saturating_sub(self.grace_ms);
+        let by_millis = oldest.saturating_sub(timestamp.as_millis());
+        let place = ("window", format!("{start_ms}/{end_ms}"));
+        core.turn_away(self.late.as_ref(), &Late { reason, by_millis, stream_time, place });
     }
 }
 
