@@ -18,8 +18,8 @@ import interrupt
 import orders
 import payments
 import visits
-from instance import Failed
 from parts import COLLECTOR, PROCESSOR, Parts
+from process import Failed
 from verdict import Done
 
 HERE = Path(__file__).resolve().parent
@@ -42,7 +42,6 @@ class Day:
         bought = self.orders[BEFORE:-1]
         self.by_browser = visits.in_browsers(random, WRITE_KEYS, bought[: BY_BROWSER // 2], BY_BROWSER)
         self.by_app = visits.in_apps(random, WRITE_KEYS, bought[BY_BROWSER // 2 :], BY_APP, now)
-        self.now = now
         self.senders: list[tuple[str, subprocess.Popen]] = []
         self.done = Done(now, [], {}, [], Counter())
 
@@ -124,13 +123,16 @@ class Day:
     def payments_come(self, without_adyen: bool = False) -> None:
         """Two reports of Stripe's, the second with corrections, the first once more; one of Adyen's; a payment before its order."""
         own = {shop: [order for order in self.orders if order.shop == shop] for shop in WRITE_KEYS}
-        lines = payments.paid_to(own["books"], "txn_", self.now)
-        wrong = lines[0]
-        corrected = payments.corrected(wrong)
-        later = [corrected, payments.disputed(own["books"][5], self.now), payments.in_other_currency(own["books"][6], self.now)]
-        later.append(payments.of_no_order("books", "EUR", self.now))
-        early = payments.paid_to([self.orders[-1], self.orders[-1]], "mod_early_", self.now)
-        tea = payments.paid_to(own["tea"], "mod_", self.now) + early
+        now = self.done.began
+        lines = payments.paid_to(own["books"], "txn_", now)
+        later = [
+            payments.corrected(lines[0]),
+            payments.disputed(own["books"][5], now),
+            payments.in_other_currency(own["books"][6], now),
+            payments.of_no_order("books", "EUR", now),
+        ]
+        early = payments.paid_to([self.orders[-1], self.orders[-1]], "mod_early_", now)
+        tea = payments.paid_to(own["tea"], "mod_", now) + early
         first = self._file("stripe-1.csv", payments.stripe_report(lines, True))
         second = self._file("stripe-2.csv", payments.stripe_report(later, False))
         third = self._file("adyen-7.csv", payments.adyen_report(tea))

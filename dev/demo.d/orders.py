@@ -88,11 +88,6 @@ def changes(orders: list[Order]) -> list[str]:
     ]
 
 
-def renamed_id(orders: list[Order]) -> int:
-    """The id that an order gets in `changes`."""
-    return orders[1].id + 8000
-
-
 def paced(transactions: list[str], pause_ms: int) -> str:
     """As one script, with a pause after each."""
     return "".join(f"{text}\nselect pg_sleep({pause_ms}e-3);\n" for text in transactions)

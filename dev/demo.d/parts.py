@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 import urllib.request
 from pathlib import Path
 
@@ -16,8 +15,7 @@ import artifacts
 import instance
 import interrupt
 import ports
-from instance import Failed
-from process import Process
+from process import Process, output_of
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 PARTITIONS = 4
@@ -61,29 +59,17 @@ class Parts:
         command = [str(PROJECT / "dev" / name), *arguments, "--dir", str(self.home / name)]
         if arguments[0] == "up" and self.owner is not None:
             command += ["--owner", str(self.owner)]
-        printed = self._run(command, self.home)
+        printed = output_of(command, self.home, self.exports)
         pairs = (line.removeprefix("export ").partition("=") for line in printed.splitlines() if line.startswith("export "))
         self.exports |= {key: value.strip("'\"") for key, _, value in pairs}
 
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, **self.exports}
-
     def shoppulse(self, *arguments: str) -> str:
         """Runs a command of the binary, which must go well; what it prints."""
-        return self._run([str(self.binary), *arguments], self.home)
+        return output_of([str(self.binary), *arguments], self.home, self.exports)
 
     def psql(self, *arguments: str) -> str:
         """Runs statements in the shop's database, which must go well; what they print."""
-        return self._run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *arguments], PROJECT)
-
-    def _run(self, command: list[str], directory: Path) -> str:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=directory, env=self.environment(), check=False
-        )
-        interrupt.check()
-        if done.returncode != 0:
-            raise Failed(f"exit {done.returncode}: {' '.join(command)}\n{done.stderr}")
-        return done.stdout
+        return output_of(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *arguments], PROJECT, self.exports)
 
     def process(self, name: str) -> Process:
         return Process(name, self.home / name)
@@ -98,12 +84,8 @@ class Parts:
         if self.owner is not None:
             # It ends with this program, however that ends.
             command = ["setpriv", "--pdeathsig", "TERM", *command]
-        self.process(name).start(command, self.environment())
-        end = time.monotonic() + READY_SECONDS
-        while not answers(f"{self.url(name)}/readyz"):
-            if self.process(name).pid() is None or time.monotonic() > end:
-                raise Failed(f"`shoppulse {name}` is not ready; the end of its log:\n{self.process(name).log_tail()}")
-            interrupt.wait(0.1)
+        self.process(name).start(command, self.exports)
+        self.process(name).wait_until(lambda: answers(f"{self.url(name)}/readyz"), READY_SECONDS, f"`shoppulse {name}`")
 
     def kill(self, name: str) -> None:
         """As a power cut."""

@@ -58,21 +58,20 @@ class Session:
     row: dict = field(default_factory=dict)
 
 
-def shopping(random: Random, order: Order | None, path: bool) -> list[tuple[str, str | None, list[dict]]]:
+def shopping(random: Random, order: Order | None) -> list[tuple[str, str, list[dict]]]:
     """Names, paths and acts of one walk through the shop: looking around, and perhaps an order."""
-    at = (lambda text: text) if path else (lambda _text: None)
-    walk = [("Home", at("/"), [])]
+    walk = [("Home", "/", [])]
     for _ in range(random.randint(1, 2)):
-        sku = f"sku-{random.randint(1, 9)}"
-        walk.append(("Product", at(f"/p/{sku}"), [{"event": "Product Viewed", "properties": {"product_id": sku}}]))
+        viewed = {"product_id": f"sku-{random.randint(1, 9)}"}
+        walk.append(("Product", f"/p/{viewed['product_id']}", [{"event": "Product Viewed", "properties": viewed}]))
     if order is None:
         return walk
+    walk[-1][2].append({"event": "Product Added", "properties": viewed})
     products = [{"product_id": sku, "quantity": quantity} for _, sku, _, quantity, _ in order.items]
-    walk[-1][2].append({"event": "Product Added", "properties": {"product_id": walk[-1][2][0]["properties"]["product_id"]}})
     who = [{"identify": f"customer-{order.customer}", "traits": {"email": f"c{order.customer}@example.org"}}] if order.customer else []
-    walk.append(("Cart", at("/cart"), [*who, {"event": "Checkout Started", "properties": {"products": products}}]))
+    walk.append(("Cart", "/cart", [*who, {"event": "Checkout Started", "properties": {"products": products}}]))
     done = {"order_id": str(order.id), "currency": order.currency, "total": order.gross_text(), "products": products}
-    walk.append(("Thanks", at("/thanks"), [{"event": "Order Completed", "properties": done}]))
+    walk.append(("Thanks", "/thanks", [{"event": "Order Completed", "properties": done}]))
     return walk
 
 
@@ -82,7 +81,7 @@ def in_browsers(random: Random, shops: dict[str, str], orders: list[Order], coun
     for number in range(count):
         order = left.pop(0) if left and number % 2 == 0 else None
         shop = order.shop if order else random.choice(list(shops))
-        steps = [Step(*step) for step in shopping(random, order, True)]
+        steps = [Step(*step) for step in shopping(random, order)]
         referrer = random.choice([None, SEARCH_ENGINE])
         visits.append(Visit(shop, shops[shop], f"web-{number}", steps, random.choice(CAMPAIGNS), referrer))
     return visits
@@ -94,16 +93,14 @@ def in_apps(random: Random, shops: dict[str, str], orders: list[Order], count: i
     for number in range(count):
         order = left.pop(0) if left else None
         shop = order.shop if order else random.choice(list(shops))
-        minutes = [260.0, 50.0]
         steps = []
-        for began, bought in zip(minutes, (None, order), strict=True):
-            walk = shopping(random, bought, False)
-            moments = [now - timedelta(minutes=began - 5 * place) for place in range(len(walk))]
-            steps += [Step(name, path, acts, at) for (name, path, acts), at in zip(walk, moments, strict=True)]
+        for minutes_ago, bought in ((260, None), (50, order)):
+            # An app has screens, and no paths.
+            walk = enumerate(shopping(random, bought))
+            steps += [Step(name, None, acts, now - timedelta(minutes=minutes_ago - 5 * place)) for place, (name, _, acts) in walk]
         if number % 3 == 0:
             # Forty minutes apart are two sessions; what lies between makes one of them.
-            apart = [Step("Wishlist", None, [], now - timedelta(minutes=ago)) for ago in (190, 150, 170)]
-            steps += apart
+            steps += [Step("Wishlist", None, [], now - timedelta(minutes=ago)) for ago in (190, 150, 170)]
         visits.append(Visit(shop, shops[shop], f"app-{number}", steps))
     return visits
 

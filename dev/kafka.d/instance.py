@@ -11,7 +11,7 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ import ports
 import probe
 import settings
 from artifacts import Artifacts, cache
-from process import Process
+from process import Failed, Process
 from settings import Node
 
 UP_SECONDS = 120
@@ -29,10 +29,6 @@ STOP_SECONDS = 30
 LOCK_SECONDS = 150
 # A shop's schemas may only change so that old records stay readable; the registry refuses anything else from the start.
 COMPATIBILITY = "BACKWARD_TRANSITIVE"
-
-
-class Failed(Exception):
-    """It did not work out; the message says why, for a person."""
 
 
 @dataclass
@@ -105,24 +101,15 @@ class Instance:
             self.start_registry(artifacts)
         return missing
 
-    def _wait_for(self, what: str, process: Process, answers: Callable[[], bool]) -> None:
-        end = time.monotonic() + UP_SECONDS
-        while not answers():
-            if process.pid() is None:
-                raise Failed(f"{what} ended; the end of its log:\n{process.log_tail()}")
-            if time.monotonic() > end:
-                raise Failed(f"{what} gave no answer within {UP_SECONDS} s; the end of its log:\n{process.log_tail()}")
-            interrupt.wait(0.1)
-
     def wait_ready(self, node: Node) -> None:
         """Waits until a broker answers and sees every broker that runs."""
         expected = sum(1 for other in self.nodes if self.broker(other).pid() is not None)
-        self._wait_for(f"broker {node.id}", self.broker(node), lambda: probe.live_brokers(node.port) >= expected)
+        self.broker(node).wait_until(lambda: probe.live_brokers(node.port) >= expected, UP_SECONDS, f"broker {node.id}")
 
     def wait_registry(self) -> None:
         """Waits until the registry answers, and gives it its rule."""
         url = self.registry_url
-        self._wait_for("the registry", self.registry(), lambda: probe.registry_answers(url))
+        self.registry().wait_until(lambda: probe.registry_answers(url), UP_SECONDS, "the registry")
         probe.set_compatibility(url, COMPATIBILITY)
 
     def wait_all_ready(self) -> None:

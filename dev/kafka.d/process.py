@@ -9,12 +9,17 @@ import pwd
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import interrupt
 
 TAIL_LINES = 25
+
+
+class Failed(Exception):
+    """It did not work out; the message says why, for a person."""
 
 
 def started_at(pid: int) -> str | None:
@@ -34,6 +39,27 @@ def as_user(name: str | None) -> dict[str, object]:
         return {}
     entry = pwd.getpwnam(name)
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def output_of(
+    command: list[str], directory: Path | str, environment: dict[str, str] | None = None, user: str | None = None, seconds: float | None = None
+) -> str:
+    """What a command prints that must go well."""
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=directory,
+        env={**os.environ, **(environment or {})},
+        timeout=seconds,
+        check=False,
+        **as_user(user),
+    )
+    interrupt.check()
+    if done.returncode != 0:
+        raise Failed(f"exit {done.returncode}: {' '.join(command)}\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 @dataclass(frozen=True)
@@ -102,6 +128,16 @@ class Process:
             interrupt.wait(0.02)
         self._pid_file.unlink(missing_ok=True)
         return True
+
+    def wait_until(self, answers: Callable[[], bool], deadline_seconds: float, called: str, about: str = "") -> None:
+        """Waits until it does; fails at once if it has ended."""
+        end = time.monotonic() + deadline_seconds
+        while not answers():
+            if self.pid() is None:
+                raise Failed(f"{called} ended; the end of its log:\n{self.log_tail()}")
+            if time.monotonic() > end:
+                raise Failed(f"{called} gave no answer within {deadline_seconds} s{about}; the end of its log:\n{self.log_tail()}")
+            interrupt.wait(0.1)
 
     def log_tail(self) -> str:
         """The end of its log, indented, for an error message."""

@@ -19,8 +19,7 @@ import artifacts
 import instance
 import interrupt
 import ports
-from instance import Failed
-from process import Process, started_at
+from process import Failed, Process, started_at
 
 UP_SECONDS = 120
 STOP_SECONDS = 60
@@ -51,13 +50,7 @@ class Server:
 
     def wait_for(self, answers: Callable[[], bool], what: str = "") -> None:
         """Waits until it does; fails at once if the process has ended."""
-        end = time.monotonic() + UP_SECONDS
-        while not answers():
-            if self.process().pid() is None:
-                raise Failed(f"{self.name} ended; the end of its log:\n{self.process().log_tail()}")
-            if time.monotonic() > end:
-                raise Failed(f"{self.name} gave no answer within {UP_SECONDS} s{what}; the end of its log:\n{self.process().log_tail()}")
-            interrupt.wait(0.1)
+        self.process().wait_until(answers, UP_SECONDS, self.name, what)
 
     def end(self, number: signal.Signals) -> None:
         """Ends it, by its own will or not."""

@@ -1,53 +1,19 @@
-// Segment's SDK for browsers in a real page of a headless Chromium, from another origin than the collector's. It sends once one event
-// a request and once in batches. Its modules lie where the environment's SDK_HOME says.
+// Segment's SDK for browsers in a real page of a headless Chromium. It sends once one event a request and once in batches.
 
-import { createReadStream } from 'node:fs';
-import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
-import { basename } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { noteAcknowledged, openShop } from './chromium.mjs';
 import { options, pause, tell } from './traffic.mjs';
 
-const require = createRequire(`${process.env.SDK_HOME}/`);
-const { default: puppeteer } = await import(pathToFileURL(require.resolve('puppeteer-core')));
 const { endpoint, writeKey, events, every } = options();
 const { host } = new URL(endpoint);
-const BUNDLES = `${process.env.SDK_HOME}/node_modules/@segment/analytics-next/dist/umd`;
-
-const pages = createServer((request, response) => {
-  const name = basename(new URL(request.url, 'http://page').pathname);
-  if (!name.endsWith('.js')) {
-    response.setHeader('content-type', 'text/html; charset=utf-8');
-    return response.end('<!doctype html><title>Shop</title><script src="/index.js"></script>');
-  }
-  response.setHeader('content-type', 'text/javascript');
-  const file = createReadStream(`${BUNDLES}/${name}`).on('error', () => response.writeHead(404).end());
-  return file.pipe(response);
-});
-await new Promise((resolve) => pages.listen(0, '127.0.0.1', resolve));
-
-const browser = await puppeteer.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-background-networking'],
-});
+const { browser, url, close } = await openShop();
 const acknowledged = new Set();
 const failed = [];
-
-/// The ids in a request's body, whichever form it has.
-function ids(body) {
-  const sent = JSON.parse(body ?? '{}');
-  return (sent.batch ?? [sent]).map((message) => message.messageId);
-}
 
 async function visit(strategy, first, count) {
   const page = await browser.newPage();
   page.on('pageerror', (error) => failed.push(String(error)));
-  page.on('response', async (response) => {
-    const request = response.request();
-    if (request.method() !== 'POST' || !request.url().startsWith(endpoint) || response.status() !== 200) return;
-    ids(await request.fetchPostData()).forEach((id) => acknowledged.add(id));
-  });
-  await page.goto(`http://127.0.0.1:${pages.address().port}/?utm_source=news&utm_medium=mail&utm_campaign=may`);
+  noteAcknowledged(page, endpoint, acknowledged);
+  await page.goto(`${url}/?utm_source=news&utm_medium=mail&utm_campaign=may`);
   const sent = await page.evaluate(send, { host, writeKey, strategy, first, count, every });
   return { page, sent };
 }
@@ -83,6 +49,5 @@ const visits = await Promise.all([visit('standard', 0, half), visit('batching', 
 const sent = visits.flatMap((visit) => visit.sent);
 for (let waited = 0; waited < 90_000 && !sent.every((id) => acknowledged.has(id)); waited += 100) await pause(100);
 failed.push(...sent.filter((id) => !acknowledged.has(id)));
-await browser.close();
-pages.close();
+await close();
 tell([...acknowledged], failed);
