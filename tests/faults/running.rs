@@ -307,7 +307,8 @@ fn at_least_once_loses_nothing() {
     for round in 0..3 {
         let running = world.start();
         world.send(100);
-        wait("some is committed", || running.status().commits > round);
+        // Fewer commits may be all it takes.
+        wait("some is committed", || running.status().commits > round || world.is_done());
         running.crash();
     }
     let running = world.start();
