@@ -20,6 +20,8 @@ use super::{
 #[expect(unsafe_code, reason = "the C client is called here and below, and nowhere else")]
 mod admin;
 mod arena;
+#[expect(unsafe_code, reason = "the C client's way out of a group")]
+mod closing;
 #[expect(unsafe_code, reason = "the C client's configuration objects")]
 mod config;
 #[expect(unsafe_code, reason = "the C client's consumers")]
@@ -28,6 +30,7 @@ mod context;
 mod deadline;
 #[expect(unsafe_code, reason = "the C client's topic handles")]
 mod destinations;
+mod ending;
 #[expect(unsafe_code, reason = "the C client's error objects")]
 mod errors;
 #[expect(unsafe_code, reason = "the C client's batch call")]

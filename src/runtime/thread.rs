@@ -40,16 +40,16 @@ const FETCH_PATIENCE: Duration = Duration::from_secs(5);
 /// How long records wait for company in the producer: a commit flushes at once.
 const LINGER: Duration = Duration::from_millis(20);
 
-/// A stream thread.
+/// A stream thread. Fields are dropped in this order: tasks are free for other threads before clients end, which may take a while.
 pub(crate) struct StreamThread {
-    shared: Arc<Shared>,
-    index: usize,
-    consumer: Box<dyn Consumer>,
-    producer: Box<dyn Producer>,
-    in_transaction: bool,
     tasks: Tasks,
     restorer: Restorer,
     batch: Batch,
+    consumer: Box<dyn Consumer>,
+    producer: Box<dyn Producer>,
+    in_transaction: bool,
+    shared: Arc<Shared>,
+    index: usize,
     now: Timestamp,
     last_commit: Timestamp,
     last_upkeep: Timestamp,
@@ -91,14 +91,14 @@ impl StreamThread {
         consumer.subscribe(&shared.prepared.parts.leads())?;
         let now = shared.clock.now();
         Ok(Self {
-            shared: Arc::clone(shared),
-            index,
-            consumer,
-            producer,
-            in_transaction: false,
             tasks: Tasks::default(),
             restorer: Restorer::spawn(shared, index)?,
             batch: Batch::default(),
+            consumer,
+            producer,
+            in_transaction: false,
+            shared: Arc::clone(shared),
+            index,
             now,
             last_commit: now,
             last_upkeep: now,

@@ -56,9 +56,9 @@ fn rows_equal_the_oracle_through_a_kill_of_one_of_two_processes() {
     let seen = wait_for_position(&cluster, 0, &mut first);
     assert!(seen < raw, "there was work left when the process was killed: {seen} of {raw} raw events were done");
     let mut second = Process::start(cluster.shoppulse("two", &run), cluster.log("two-again"));
-    for (name, process) in [("the one that stayed", &mut first), ("the one that came back", &mut second)] {
-        assert_eq!(process.wait(END_WITHIN), Some(0), "{name} ends well:\n{}", process.last_words());
-    }
+    let ended = [first.wait(END_WITHIN), second.wait(END_WITHIN)];
+    let said = [first.last_words(), second.last_words()].join("\n\nThe one that came back:\n");
+    assert_eq!(ended, [Some(0), Some(0)], "both end well. The one that stayed:\n{said}");
 
     let actual = read_outputs(&cluster);
     let differences = compare(&expect(&records), &actual);

@@ -68,7 +68,7 @@ impl Process {
 
     /// The end of what it has said.
     pub(crate) fn last_words(&self) -> String {
-        const LINES: usize = 30;
+        const LINES: usize = 100;
         let said = std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
         let lines: Vec<&str> = said.lines().collect();
         lines[lines.len().saturating_sub(LINES)..].join("\n")

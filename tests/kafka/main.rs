@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "an unwrap that fails is a test that fails")]
 
+mod churning;
 mod cluster;
 mod consuming;
 mod doubting;

@@ -9,23 +9,18 @@ use std::time::Duration;
 
 use rdkafka::bindings::{self, rd_kafka_resp_err_t as Code, rd_kafka_t, rd_kafka_topic_partition_list_t};
 
+use super::closing;
 use super::config::Settings;
 use super::context::Context;
-use super::deadline::Deadline;
 use super::errors::{Flagged, check};
 use super::fetch::Fetcher;
 use super::group::RdGroupMetadata;
 use super::group_offsets;
 use super::native::{Native, Role};
 use super::partitions::{PartitionList, first_error, names};
-use super::queue::Queue;
-use crate::kafka::{
-    Batch, CommittedOffset, Consumer, ConsumerSettings, GroupMetadata, KafkaError, KafkaErrorKind, Rebalance, Slot,
-};
+use crate::kafka::{Batch, CommittedOffset, Consumer, ConsumerSettings, GroupMetadata, KafkaError, Rebalance, Slot};
 use crate::record::TopicPartition;
 
-/// How long one look at a closing member takes.
-const CLOSE_STEP: Duration = Duration::from_millis(50);
 /// How long a consumer that is dropped without a close may take to leave its group.
 const DROP_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -36,6 +31,8 @@ pub(super) struct RdConsumer {
     group_id: String,
     /// Rebalances that were told and not answered.
     unanswered: Vec<Rebalance>,
+    /// Whether it has left its group, or tried to.
+    left: bool,
 }
 
 impl RdConsumer {
@@ -45,7 +42,8 @@ impl RdConsumer {
         settings: &ConsumerSettings,
     ) -> Result<Self, KafkaError> {
         let client = Native::new(Role::Consumer, &Settings::consumer(bootstrap_servers, settings), user, &settings.client_id)?;
-        Ok(Self { fetcher: Fetcher::new(Arc::new(client), true), group_id: settings.group_id.clone(), unanswered: Vec::new() })
+        let fetcher = Fetcher::new(Arc::new(client), true);
+        Ok(Self { fetcher, group_id: settings.group_id.clone(), unanswered: Vec::new(), left: false })
     }
 
     fn rk(&self) -> *mut rd_kafka_t {
@@ -53,35 +51,11 @@ impl RdConsumer {
     }
 
     /// Leaves the group. A second call does nothing.
-    fn leave(&mut self, deadline: &Deadline) -> Result<(), KafkaError> {
-        let client = self.fetcher.client();
-        if client.context().closing.swap(true, Ordering::AcqRel) {
+    fn leave(&mut self, timeout: Duration) -> Result<(), KafkaError> {
+        if std::mem::replace(&mut self.left, true) {
             return Ok(());
         }
-        // A client waits for its answer for ever, also when it is destroyed. It has to be given before the client begins to end:
-        // then a call that it does not need may never return.
-        let untold = std::mem::take(&mut *client.context().rebalances.lock().expect("no panic while the lock is held"));
-        for rebalance in self.unanswered.drain(..).chain(untold) {
-            answer_with_nothing(client, &rebalance);
-        }
-        let queue = Queue::new(client);
-        // SAFETY: the client is alive, and so is the queue, until the client has closed or does no more than end.
-        let failed = unsafe { Flagged::take(bindings::rd_kafka_consumer_close_queue(client.as_ptr(), queue.as_ptr())) };
-        if let Some(error) = failed {
-            // A member that was fenced has nothing to leave, and takes this for any answer.
-            tracing::debug!(group = self.group_id, error = error.text, "closing a consumer that has failed");
-            // SAFETY: the client is alive, and not ending.
-            unsafe { bindings::rd_kafka_assign(client.as_ptr(), ptr::null()) };
-            return Ok(());
-        }
-        // SAFETY: the client is alive.
-        while unsafe { bindings::rd_kafka_consumer_closed(client.as_ptr()) } == 0 {
-            if deadline.has_passed() {
-                return Err(KafkaError::new(KafkaErrorKind::Timeout, "closing a consumer: the group did not let go in time"));
-            }
-            discard_arrivals(&queue, deadline.millis_at_most(CLOSE_STEP));
-        }
-        Ok(())
+        closing::close(Arc::clone(self.fetcher.client()), std::mem::take(&mut self.unanswered), timeout)
     }
 
     /// Whether a rebalance was waiting for this kind of answer.
@@ -178,44 +152,14 @@ impl Consumer for RdConsumer {
     }
 
     fn close(mut self: Box<Self>, timeout: Duration) -> Result<(), KafkaError> {
-        self.leave(&Deadline::after(timeout))
+        self.leave(timeout)
     }
 }
 
 impl Drop for RdConsumer {
     fn drop(&mut self) {
-        if let Err(error) = self.leave(&Deadline::after(DROP_TIMEOUT)) {
+        if let Err(error) = self.leave(DROP_TIMEOUT) {
             tracing::warn!(group = self.group_id, %error, "a consumer was dropped without a close");
-        }
-    }
-}
-
-/// Assigns nothing more, or gives back what was asked for.
-fn answer_with_nothing(client: &Native, rebalance: &Rebalance) {
-    let (gives_back, partitions) = match rebalance {
-        Rebalance::Assign(_) => (false, &[][..]),
-        Rebalance::Revoke(partitions) | Rebalance::Lost(partitions) => (true, partitions.as_slice()),
-    };
-    let Ok(list) = PartitionList::of(partitions) else { return };
-    // SAFETY: client and list are alive; the list is copied. An answer that the client does not wait for any more is an error
-    // of no interest.
-    drop(unsafe {
-        Flagged::take(if gives_back {
-            bindings::rd_kafka_incremental_unassign(client.as_ptr(), list.as_ptr())
-        } else {
-            bindings::rd_kafka_incremental_assign(client.as_ptr(), list.as_ptr())
-        })
-    });
-}
-
-/// Serves a closing member's queue: rebalances by the callback, records by throwing them away.
-fn discard_arrivals(queue: &Queue, wait_millis: i32) {
-    let mut arrived = [ptr::null_mut(); 64];
-    // SAFETY: the queue is alive, the array as large as said, and as many messages as the call returns are ours to free.
-    unsafe {
-        let count = bindings::rd_kafka_consume_batch_queue(queue.as_ptr(), wait_millis, arrived.as_mut_ptr(), arrived.len());
-        for message in &arrived[..usize::try_from(count).unwrap_or(0)] {
-            bindings::rd_kafka_message_destroy(*message);
         }
     }
 }

@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::ffi::{c_char, c_void};
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use rdkafka::bindings::{self, rd_kafka_t, rd_kafka_type_t};
 
 use super::config::{Conf, Settings};
 use super::context::Context;
+use super::ending::within;
 use super::errors::text;
 use super::{consumer, logging, sender, watch};
 use crate::kafka::{KafkaError, KafkaErrorKind};
+
+/// How long the end of a client is waited for. It takes some milliseconds where nothing is in its way.
+const END_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a handle is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,25 +118,17 @@ fn install_callbacks(role: Role, conf: &Conf, context: &Context) {
 }
 
 impl Drop for Native {
-    /// Never waits for a cluster: a client that could not leave its group in time ends on a thread of its own, whenever that is.
+    /// Waits for the client's end. Not for ever if it consumes: its end waits for its group and its threads, and may never come. One
+    /// that produces points into its owner's memory until it has ended.
     fn drop(&mut self) {
         let Some(handle) = self.handle.take() else { return };
-        if handle.is_still_closing() {
-            let ending = std::thread::Builder::new().name("kafka-closing".to_owned()).spawn(move || drop(handle));
-            if let Err(error) = ending {
-                tracing::warn!(%error, "no thread to end a Kafka client on: it ended here");
-            }
+        if handle.role.produces() {
+            return drop(handle);
         }
-    }
-}
-
-impl Handle {
-    /// Whether it began to leave its group and has not left.
-    fn is_still_closing(&self) -> bool {
-        self.role == Role::Consumer
-            && self.context.closing.load(Ordering::Acquire)
-            // SAFETY: the client is alive.
-            && unsafe { bindings::rd_kafka_consumer_closed(self.rk.as_ptr()) } == 0
+        let client = handle.context.client_id.clone();
+        if within(END_PATIENCE, move || drop(handle)).is_none() {
+            tracing::warn!(client, "a Kafka client does not end; going on without it");
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Queues of the C client: of our own, for the answers to one request, and the one of a producer's reports.
+//! Queues of the C client: of our own, for the answers to one request, and those of a consumer's arrivals and a producer's reports.
 
 use std::ptr::NonNull;
 use std::time::Duration;
@@ -24,6 +24,13 @@ impl Queue {
         // SAFETY: the client is alive.
         let queue = unsafe { bindings::rd_kafka_queue_get_main(client.as_ptr()) };
         Self(NonNull::new(queue).expect("every client has one"))
+    }
+
+    /// The queue of a client that is made to consume; another reference to it.
+    pub(super) fn of_consumer(client: &Native) -> Self {
+        // SAFETY: the client is alive.
+        let queue = unsafe { bindings::rd_kafka_queue_get_consumer(client.as_ptr()) };
+        Self(NonNull::new(queue).expect("a consumer with a group's name has one"))
     }
 
     pub(super) fn as_ptr(&self) -> *mut rd_kafka_queue_t {
