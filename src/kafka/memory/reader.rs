@@ -34,6 +34,16 @@ impl Reader for MemoryReader {
         })
     }
 
+    fn incremental_assign(&mut self, partitions: &[(TopicPartition, i64)]) -> Result<(), KafkaError> {
+        let Self { broker, gate, fetcher, .. } = self;
+        gate.pass(Call::Assign, || broker.change(|state, _| fetcher.add(state, partitions)))
+    }
+
+    fn incremental_unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), KafkaError> {
+        let Self { gate, fetcher, .. } = self;
+        gate.pass(Call::Unassign, || fetcher.remove(partitions))
+    }
+
     fn poll(&mut self, batch: &mut Batch, max_records: usize, wait: Duration) -> Result<(), KafkaError> {
         let Self { broker, gate, isolation, fetcher } = self;
         gate.pass(Call::Poll, || {
@@ -52,12 +62,15 @@ impl Reader for MemoryReader {
 
     fn watermarks(
         &mut self,
-        partition: &TopicPartition,
+        partitions: &[TopicPartition],
         isolation: Isolation,
         _timeout: Duration,
-    ) -> Result<(i64, i64), KafkaError> {
+    ) -> Result<Vec<(i64, i64)>, KafkaError> {
         self.gate.pass(Call::Watermarks, || {
-            self.broker.change(|state, _| state.log(partition).map(|log| (log.start(), log.bound(isolation))))
+            self.broker.change(|state, _| {
+                let of = |partition| state.log(partition).map(|log| (log.start(), log.bound(isolation)));
+                partitions.iter().map(of).collect()
+            })
         })
     }
 }
