@@ -40,12 +40,13 @@ const FETCH_PATIENCE: Duration = Duration::from_secs(5);
 /// How long records wait for company in the producer: a commit flushes at once.
 const LINGER: Duration = Duration::from_millis(20);
 
-/// A stream thread. Fields are dropped in this order: tasks are free for other threads before clients end, which may take a while.
+/// A stream thread. Fields are dropped in this order: tasks are free for other threads before clients end, which may take a while, and
+/// the group knows that the member is gone before a restore is waited for that cannot be called off.
 pub(crate) struct StreamThread {
     tasks: Tasks,
-    restorer: Restorer,
     batch: Batch,
     consumer: Box<dyn Consumer>,
+    restorer: Restorer,
     producer: Box<dyn Producer>,
     in_transaction: bool,
     shared: Arc<Shared>,
@@ -92,9 +93,9 @@ impl StreamThread {
         let now = shared.clock.now();
         Ok(Self {
             tasks: Tasks::default(),
-            restorer: Restorer::spawn(shared, index)?,
             batch: Batch::default(),
             consumer,
+            restorer: Restorer::spawn(shared, index)?,
             producer,
             in_transaction: false,
             shared: Arc::clone(shared),

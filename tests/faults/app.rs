@@ -21,7 +21,7 @@ pub(crate) const PARTITIONS: i32 = 2;
 pub(crate) const GROUP: &str = "app-tally";
 pub(crate) const REPARTITION: &str = "app-tally-by_account-repartition";
 /// No case may take longer than this to get right again.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// An hour after the epoch, so that lateness has room.
 const START_MS: i64 = 3_600_000;
 
