@@ -197,22 +197,18 @@ pub trait Consumer: Send {
 pub trait Reader: Send {
     /// Reads exactly these from now on, each from an offset.
     fn assign(&mut self, partitions: &[(TopicPartition, i64)]) -> Result<(), KafkaError>;
-    /// Reads these too from now on, each from an offset. None may be assigned already.
-    fn incremental_assign(&mut self, partitions: &[(TopicPartition, i64)]) -> Result<(), KafkaError>;
-    /// Reads these no more; the others go on undisturbed.
-    fn incremental_unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), KafkaError>;
     /// As [`Consumer::poll`]; never reports a rebalance.
     fn poll(&mut self, batch: &mut Batch, max_records: usize, wait: Duration) -> Result<(), KafkaError>;
     /// The number that stands for this partition in batches of this reader.
     fn slot(&mut self, partition: &TopicPartition) -> Slot;
-    /// Of each partition the first offset still in the log, and that behind the last record. `ReadUncommitted`: the log's end;
+    /// First offsets still in the log, and the offsets behind the last record. `ReadUncommitted`: the log's end;
     /// `ReadCommitted`: the last stable offset.
     fn watermarks(
         &mut self,
-        partitions: &[TopicPartition],
+        partition: &TopicPartition,
         isolation: Isolation,
         timeout: Duration,
-    ) -> Result<Vec<(i64, i64)>, KafkaError>;
+    ) -> Result<(i64, i64), KafkaError>;
 }
 
 /// A record on its way out. Borrowed: the adapter copies what it keeps.

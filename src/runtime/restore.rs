@@ -1,29 +1,25 @@
-//! Brings tasks' state up to their changelogs, off the processing path: one restorer thread for each stream thread, for all of its tasks at once.
+//! Brings a task's state up to its changelogs, off the processing path: one restorer thread for each stream thread.
 //!
 //! The order is part of the guarantee: the group's stable positions are read *before* the changelog's end (the stream thread
 //! does that before it asks), the end is the log's end, open transactions included, and the restore reads committed records
 //! until its position, markers included, reaches that end. A restore that stopped at the last stable offset could miss a
 //! transaction whose positions are visible already.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
-use highwater_state::{LogPosition, StoreId, TaskState};
+use highwater_state::{LogPosition, OpenError, OpenOptions, StoreId, TaskState};
 
 use super::Shared;
-use super::ownership::Claim;
-use crate::error::Error;
-use crate::record::TaskId;
-
-mod opening;
-mod plan;
-mod restoration;
-mod side_by_side;
-
-pub(crate) use opening::task_dir;
-
-use side_by_side::SideBySide;
+use super::ownership::{Claim, Ownership};
+use crate::error::{Error, ErrorKind};
+use crate::kafka::{Batch, Isolation, Reader, ReaderSettings};
+use crate::record::{TaskId, TopicPartition, millis};
+use crate::task::changelog_topics;
+use crate::topology::store_specs;
 
 /// A task to restore.
 #[derive(Clone, Debug)]
@@ -40,11 +36,6 @@ impl Request {
     pub(crate) fn new(task: TaskId, number: u64) -> Self {
         Self { task, number, cancelled: Arc::default(), remaining: Arc::default() }
     }
-
-    fn answer(self, result: Result<(TaskState, Claim), Error>) -> Restored {
-        let told = |error: Error| error.of_task(&self.task).context(format_args!("restoring task {}", self.task));
-        Restored { result: result.map_err(told), number: self.number, task: self.task }
-    }
 }
 
 /// A task whose state is complete, or why it is not.
@@ -53,6 +44,12 @@ pub(crate) struct Restored {
     pub(crate) number: u64,
     pub(crate) result: Result<(TaskState, Claim), Error>,
 }
+
+/// How long state that is open elsewhere is waited for: another thread, or the process before this one, may be closing it.
+const LOCKED_PATIENCE: Duration = Duration::from_secs(10);
+const LOCKED_PAUSE: Duration = Duration::from_millis(50);
+/// How long another thread's claim is waited for before looking whether the task is still wanted.
+const CLAIM_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A restorer thread. Dropping it stops the thread and waits until it has let go of what it had open.
 #[derive(Debug)]
@@ -99,28 +96,218 @@ impl Drop for Restorer {
 
 /// Ends when the stream thread drops its end.
 fn run(shared: &Arc<Shared>, thread: usize, closed: &AtomicBool, requests: &Receiver<Request>, done: &Sender<Restored>) {
-    let mut work = SideBySide::new(shared, thread, closed);
-    loop {
-        if work.is_idle() {
-            let Ok(request) = requests.recv() else { return };
-            work.add(request);
-        }
-        loop {
-            match requests.try_recv() {
-                Ok(request) => work.add(request),
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return,
-            }
-        }
+    // One client for all restores, since connecting costs more than most changelog tails; one that failed is not used again.
+    let mut reader = None;
+    while let Ok(request) = requests.recv() {
         if closed.load(Ordering::Relaxed) {
             return;
         }
-        for restored in work.turn() {
-            if done.send(restored).is_err() {
-                return;
-            }
+        let work = Work { shared, thread, closed, request: &request };
+        let told = |error: Error| error.of_task(&request.task).context(format_args!("restoring task {}", request.task));
+        let result = restore(&work, &mut reader).map_err(told);
+        if result.is_err() {
+            reader = None;
+        }
+        if done.send(Restored { task: request.task, number: request.number, result }).is_err() {
+            return;
         }
     }
+}
+
+/// One restore, and who may call it off.
+struct Work<'a> {
+    shared: &'a Arc<Shared>,
+    thread: usize,
+    closed: &'a AtomicBool,
+    request: &'a Request,
+}
+
+impl Work<'_> {
+    fn check_wanted(&self) -> Result<(), Error> {
+        let gone = self.request.cancelled.load(Ordering::Relaxed) || self.closed.load(Ordering::Relaxed);
+        if gone || self.shared.control.is_stopping() {
+            return Err(Error::new(ErrorKind::Closed, "no longer wanted"));
+        }
+        Ok(())
+    }
+}
+
+fn restore(work: &Work<'_>, reader: &mut Option<Box<dyn Reader>>) -> Result<(TaskState, Claim), Error> {
+    let Work { shared, request, .. } = work;
+    let claim = claim_when_free(work)?;
+    let dir = task_dir(shared, &request.task);
+    let mut state = open_when_unlocked(work, &dir)?;
+    work.check_wanted()?;
+    let reader = match reader {
+        Some(reader) => reader,
+        None => reader.insert(connect(work)?),
+    };
+    let topics = changelog_topics(&shared.topology, &request.task.subtopology, &shared.prepared.application);
+    let mut plans = Vec::new();
+    for (index, topic) in topics.into_iter().enumerate() {
+        let log = TopicPartition::new(topic, request.task.partition);
+        work.check_wanted()?;
+        let (start, end) = reader.watermarks(&log, Isolation::ReadUncommitted, shared.settings.request_timeout)?;
+        let log_id = shared.prepared.log_ids[&*log.topic];
+        plans.push(Plan { store: StoreId(index as u16), log, log_id, start, end });
+    }
+    if plans.iter().any(|plan| plan.contradicts(&state)) {
+        tracing::warn!(task = %request.task, "local state does not belong to its changelog any more; rebuilding it");
+        state.close()?;
+        TaskState::destroy(&dir)?;
+        state = open_when_unlocked(work, &dir)?;
+    }
+    let remaining = plans.iter().map(|plan| plan.end - plan.from(&state)).sum::<i64>();
+    request.remaining.store(remaining, Ordering::Relaxed);
+    for plan in &plans {
+        replay(work, &mut **reader, &mut state, plan)?;
+        adopt(work, &mut state, plan)?;
+    }
+    Ok((state, claim))
+}
+
+fn connect(work: &Work<'_>) -> Result<Box<dyn Reader>, Error> {
+    let Work { shared, thread, .. } = work;
+    let reader = shared.kafka.reader(&ReaderSettings {
+        client_id: format!("{}-restore-{thread}", shared.prepared.application),
+        queue_max_bytes: shared.settings.limits.consumer_queue_bytes,
+        isolation: Isolation::ReadCommitted,
+    })?;
+    Ok(reader)
+}
+
+/// Waits until no other thread of this process has the task open.
+fn claim_when_free(work: &Work<'_>) -> Result<Claim, Error> {
+    let Work { shared, request, .. } = work;
+    let patience = shared.settings.request_timeout;
+    let until = shared.clock.now().plus(patience);
+    loop {
+        work.check_wanted()?;
+        if let Some(claim) = Ownership::claim(shared, &request.task, CLAIM_PATIENCE) {
+            return Ok(claim);
+        }
+        if shared.clock.now() >= until {
+            let message = format!("another thread did not close task {} within {patience:?}", request.task);
+            return Err(Error::new(ErrorKind::Migrated, message));
+        }
+    }
+}
+
+/// State that has followed an empty log is bound to that log all the same: were it made anew, the state would be another's.
+fn adopt(work: &Work<'_>, state: &mut TaskState, plan: &Plan) -> Result<(), Error> {
+    if state.position(plan.store).is_none() {
+        let now_ms = work.shared.clock.now().as_millis();
+        state.restore(plan.store, &mut std::iter::empty(), plan.end, plan.log_id, now_ms)?;
+    }
+    Ok(())
+}
+
+/// What to read for one store.
+#[derive(Debug)]
+struct Plan {
+    store: StoreId,
+    log: TopicPartition,
+    log_id: [u8; 16],
+    start: i64,
+    end: i64,
+}
+
+impl Plan {
+    /// Whether the stored position is of another log, before its start, or behind its end.
+    fn contradicts(&self, state: &TaskState) -> bool {
+        state
+            .position(self.store)
+            .is_some_and(|stored| stored.log_id != self.log_id || stored.next < self.start || stored.next > self.end)
+    }
+
+    fn from(&self, state: &TaskState) -> i64 {
+        state.position(self.store).map_or(self.start, |stored| stored.next).max(self.start)
+    }
+}
+
+fn replay(work: &Work<'_>, reader: &mut dyn Reader, state: &mut TaskState, plan: &Plan) -> Result<(), Error> {
+    const BATCH_RECORDS: usize = 10_000;
+    let shared = work.shared;
+    let mut next = plan.from(state);
+    if next >= plan.end {
+        return Ok(());
+    }
+    reader.assign(&[(plan.log.clone(), next)])?;
+    let slot = reader.slot(&plan.log);
+    let mut batch = Batch::default();
+    let patience = millis(shared.settings.transaction_timeout + shared.settings.request_timeout);
+    let mut progress_at = shared.clock.now();
+    while next < plan.end {
+        work.check_wanted()?;
+        batch.clear();
+        reader.poll(&mut batch, BATCH_RECORDS, Duration::from_millis(100))?;
+        let now = shared.clock.now();
+        let reached = batch.ends.iter().filter(|(of, _)| *of == slot).map(|(_, end)| *end).max();
+        let records = batch.records.iter().filter(|record| record.slot == slot);
+        let after = records.clone().map(|record| record.offset + 1).chain(reached).max().unwrap_or(next).max(next);
+        if after > next {
+            let mut entries = records.map(|record| (record.key().unwrap_or_default(), record.value(), record.offset));
+            state.restore(plan.store, &mut entries, after, plan.log_id, now.as_millis())?;
+            work.request.remaining.fetch_sub(after - next, Ordering::Relaxed);
+            next = after;
+            progress_at = now;
+        } else if now.as_millis() - progress_at.as_millis() > patience {
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("changelog {} stands still at {next} before {}", plan.log, plan.end),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// `<state_dir>/<application>/<task>`.
+pub(crate) fn task_dir(shared: &Shared, task: &TaskId) -> PathBuf {
+    shared.settings.state_dir.join(&*shared.prepared.application).join(task.to_string())
+}
+
+/// Opens a task's state; one that is open elsewhere may be about to close.
+fn open_when_unlocked(work: &Work<'_>, dir: &std::path::Path) -> Result<TaskState, Error> {
+    let Work { shared, request, .. } = work;
+    let until = shared.clock.now().plus(LOCKED_PATIENCE);
+    loop {
+        match open(shared, &request.task, dir) {
+            Err(OpenError::Locked) if shared.clock.now() < until => {
+                work.check_wanted()?;
+                shared.clock.sleep(LOCKED_PAUSE);
+            }
+            result => return result.map_err(|error| open_error(&request.task, dir, &error)),
+        }
+    }
+}
+
+/// Opens a task's state; what is stale, of another format or corrupt is wiped, to be restored from the changelog.
+fn open(shared: &Shared, task: &TaskId, dir: &std::path::Path) -> Result<TaskState, OpenError> {
+    let part = shared.topology.subtopology(&task.subtopology).expect("a task belongs to a part");
+    let specs = store_specs(&shared.topology.0, part);
+    let limits = &shared.settings.limits;
+    let options = OpenOptions {
+        max_age_ms: millis(shared.settings.state_max_age),
+        dedup_front_bytes: limits.dedup_front_bytes,
+        clean_cache_bytes: limits.clean_cache_bytes,
+        ..OpenOptions::at(shared.clock.now().as_millis())
+    };
+    let first = TaskState::open(dir, &specs, &shared.resources, &options);
+    let reason = match first {
+        Ok(state) => return Ok(state),
+        Err(error) if error.is_cured_by_rebuild() => error,
+        Err(error) => return Err(error),
+    };
+    tracing::warn!(%task, %reason, "local state cannot be used; rebuilding it from the changelog");
+    TaskState::destroy(dir)?;
+    TaskState::open(dir, &specs, &shared.resources, &options)
+}
+
+fn open_error(task: &TaskId, dir: &std::path::Path, error: &OpenError) -> Error {
+    Error::config(format!(
+        "state of task {task} in {} cannot be opened: {error}; is another process using the state directory, or is it unwritable?",
+        dir.display()
+    ))
 }
 
 /// Positions to write with a commit's state: what the changelogs acknowledged.

@@ -51,7 +51,6 @@ cases! {
         reading_from_the_end_brings_only_what_follows,
         an_oversized_record_is_refused_and_the_transaction_can_be_aborted,
         watermarks_tell_the_end_and_the_last_stable_offset,
-        a_reader_takes_partitions_on_and_lets_them_go_while_others_go_on,
         deleted_records_are_out_of_range,
         offsets_are_found_by_time,
         an_unknown_topic_is_told_as_such;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use highwater::kafka::{Batch, Isolation, Kafka, KafkaErrorKind, OFFSET_END, OffsetSpec, Outgoing, Reader, ReaderSettings};
+use highwater::kafka::{Batch, Isolation, Kafka, KafkaErrorKind, OFFSET_END, OffsetSpec, Outgoing, ReaderSettings};
 use highwater::{Headers, TopicPartition};
 
 use crate::harness::{
@@ -93,7 +93,7 @@ pub(crate) fn watermarks_tell_the_end_and_the_last_stable_offset(kafka: &dyn Kaf
     producer.flush(CALL).unwrap();
     let mut reading = Reading::of(kafka, &topic, Isolation::ReadCommitted);
     let partition = reading.partition.clone();
-    let mut watermarks = |isolation| reading.reader.watermarks(std::slice::from_ref(&partition), isolation, CALL).unwrap()[0];
+    let mut watermarks = |isolation| reading.reader.watermarks(&partition, isolation, CALL).unwrap();
     eventually("the first marker", || (watermarks(Isolation::ReadCommitted) == (0, 2)).then_some(()));
     assert_eq!(watermarks(Isolation::ReadUncommitted), (0, 3));
     producer.abort(CALL).unwrap();
@@ -102,48 +102,6 @@ pub(crate) fn watermarks_tell_the_end_and_the_last_stable_offset(kafka: &dyn Kaf
     let spec = [OffsetSpec::Earliest, OffsetSpec::Latest(Isolation::ReadCommitted)];
     let offsets = spec.map(|spec| admin(kafka).list_offsets(std::slice::from_ref(&partition), spec, CALL).unwrap()[0]);
     assert_eq!(offsets, [0, 4]);
-}
-
-pub(crate) fn a_reader_takes_partitions_on_and_lets_them_go_while_others_go_on(kafka: &dyn Kafka, unique: &str) {
-    let topic = create(kafka, unique, 2, &[]);
-    let mut producer = producer(kafka, None);
-    let mut write = |partition: i32, values: &[&str]| {
-        for value in values {
-            send(&mut *producer, &topic, partition, value).unwrap();
-        }
-        producer.flush(CALL).unwrap();
-    };
-    let settings = ReaderSettings { client_id: "reader".into(), queue_max_bytes: 1 << 20, isolation: Isolation::ReadCommitted };
-    let mut reader = kafka.reader(&settings).unwrap();
-    let both = [0, 1].map(|partition| TopicPartition::new(Arc::clone(&topic), partition));
-    let slots = [0, 1].map(|index: usize| reader.slot(&both[index]));
-    let mut read: [Vec<String>; 2] = Default::default();
-    let mut until = |reader: &mut dyn Reader, partition: usize, values: &[&str]| {
-        eventually(&format!("{values:?} of partition {partition}"), || {
-            let mut batch = Batch::default();
-            reader.poll(&mut batch, 100, CALL / 50).unwrap();
-            for record in &batch.records {
-                let place = slots.iter().position(|slot| *slot == record.slot).unwrap();
-                read[place].push(String::from_utf8(record.value().unwrap().to_vec()).unwrap());
-            }
-            (read[partition] == values).then(|| read.clone())
-        })
-    };
-    write(0, &["a", "b"]);
-    write(1, &["x", "y"]);
-    assert_eq!(reader.watermarks(&both, Isolation::ReadCommitted, CALL).unwrap(), [(0, 2), (0, 2)]);
-    reader.incremental_assign(&[(both[0].clone(), 0)]).unwrap();
-    assert_eq!(until(&mut *reader, 0, &["a", "b"])[1], Vec::<String>::new(), "nobody asked for the other");
-    reader.incremental_assign(&[(both[1].clone(), 1)]).unwrap();
-    write(0, &["c"]);
-    until(&mut *reader, 1, &["y"]);
-    until(&mut *reader, 0, &["a", "b", "c"]);
-    reader.incremental_unassign(&both[..1]).unwrap();
-    write(0, &["d"]);
-    write(1, &["z"]);
-    assert_eq!(until(&mut *reader, 1, &["y", "z"])[0], ["a", "b", "c"], "it was let go");
-    reader.incremental_assign(&[(both[0].clone(), 2)]).unwrap();
-    until(&mut *reader, 0, &["a", "b", "c", "c", "d"]);
 }
 
 pub(crate) fn deleted_records_are_out_of_range(kafka: &dyn Kafka, unique: &str) {
@@ -161,7 +119,7 @@ pub(crate) fn deleted_records_are_out_of_range(kafka: &dyn Kafka, unique: &str) 
     late.reader.assign(&[(partition.clone(), 1)]).unwrap();
     let error = eventually("the error", || late.poll().err());
     assert_eq!(error.kind, KafkaErrorKind::OffsetOutOfRange, "{error}");
-    assert_eq!(late.reader.watermarks(std::slice::from_ref(&partition), Isolation::ReadCommitted, CALL).unwrap(), [(2, 3)]);
+    assert_eq!(late.reader.watermarks(&partition, Isolation::ReadCommitted, CALL).unwrap(), (2, 3));
     let beyond = admin(kafka).delete_records(&[(partition, 100)], CALL).unwrap_err();
     assert_eq!(beyond.kind, KafkaErrorKind::OffsetOutOfRange, "{beyond}");
 }
@@ -189,7 +147,7 @@ pub(crate) fn an_unknown_topic_is_told_as_such(kafka: &dyn Kafka, unique: &str) 
     let settings = ReaderSettings { client_id: "reader".into(), queue_max_bytes: 1 << 20, isolation: Isolation::ReadCommitted };
     let mut reader = kafka.reader(&settings).unwrap();
     let nowhere = TopicPartition::new(unique, 0);
-    let unknown = reader.watermarks(std::slice::from_ref(&nowhere), Isolation::ReadCommitted, CALL).unwrap_err();
+    let unknown = reader.watermarks(&nowhere, Isolation::ReadCommitted, CALL).unwrap_err();
     assert_eq!(unknown.kind, KafkaErrorKind::UnknownTopic, "{unknown}");
     let error = eventually("the error", || {
         reader.assign(&[(nowhere.clone(), 0)]).and_then(|()| reader.poll(&mut Batch::default(), 1, CALL / 10)).err()

@@ -2,20 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use highwater::kafka::memory::{At, Call, Fault};
-use highwater::kafka::{Kafka, KafkaErrorKind, NewTopic, Outgoing, Producer, ProducerSettings};
-use highwater::runtime::{RunningStreams, TaskPhase};
-use highwater::{Headers, Timestamp};
+use highwater::kafka::{Kafka, NewTopic};
 
 use crate::app::{GROUP, PARTITIONS, World, settings_for, wait};
 
 const LINES: usize = 80;
-/// A task that cannot be restored, for a while.
-const WAITING: &str = "tally.in_1";
-const CALL: Duration = Duration::from_secs(5);
 
 /// All files below.
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -139,84 +133,6 @@ fn state_of_a_log_that_was_made_anew_is_dropped() {
         world.wait_until_done("after");
         running.shutdown(Duration::from_secs(10)).expect("it leaves in order");
         world.check_state(world.state.path(), "a new log");
-    }
-}
-
-/// Another's transaction that has written into a changelog of `WAITING`: its end is there, and cannot be read up to.
-fn open_transaction(world: &World) -> Box<dyn Producer> {
-    let settings = ProducerSettings {
-        transactional_id: Some("foreign".to_owned()),
-        client_id: "foreign".to_owned(),
-        transaction_timeout: Duration::from_mins(1),
-        linger: Duration::ZERO,
-        queue_max_bytes: 1 << 20,
-    };
-    let mut foreign = world.cluster.producer(&settings).expect("a producer");
-    foreign.init_transactions(CALL).expect("it is ready");
-    foreign.begin().expect("it begins");
-    let topic: Arc<str> = format!("{GROUP}-in-task-changelog").into();
-    let (key, timestamp, headers) = (Some(&b"a0"[..]), Timestamp::from_millis(0), Headers::new());
-    let record = Outgoing { topic: &topic, partition: 1, key, value: Some(b"99 99"), timestamp, headers: &headers, track: false };
-    foreign.send(&record, CALL).expect("it sends");
-    foreign.flush(CALL).expect("it is there");
-    foreign
-}
-
-/// How many tasks an instance has, and which of them do not run.
-fn not_running(running: &RunningStreams) -> (usize, Vec<String>) {
-    let tasks = running.status().tasks;
-    let restoring = tasks.iter().filter(|(_, task)| task.phase != TaskPhase::Running).map(|(id, _)| id.to_string());
-    (tasks.len(), restoring.collect())
-}
-
-fn all_but_one() -> (usize, Vec<String>) {
-    (4, vec![WAITING.to_owned()])
-}
-
-/// A changelog that cannot be read to its end holds up its own task, and no other.
-#[test]
-fn tasks_are_restored_side_by_side_and_each_runs_as_soon_as_it_can() {
-    let mut world = World::new();
-    world.send(LINES);
-    let running = world.start();
-    world.finish(running, "before");
-    fs::remove_dir_all(world.state.path().join(GROUP)).expect("it is there");
-    let mut foreign = open_transaction(&world);
-    let running = world.start();
-    wait("all tasks run but the one that has to wait", || not_running(&running) == all_but_one());
-    foreign.abort(CALL).expect("it gives up");
-    world.send(LINES);
-    world.finish(running, "after");
-}
-
-/// Tasks go to another instance and come back while one of them cannot be restored: that restore is called off and begun again, and tasks
-/// that are asked for meanwhile do not wait for it, even if the reader fails when it is to let go.
-#[test]
-fn a_restore_is_called_off_and_begun_again_while_others_come_and_go() {
-    for has_fault in [false, true] {
-        let mut world = World::new();
-        world.send(LINES);
-        let running = world.start();
-        world.finish(running, "before");
-        fs::remove_dir_all(world.state.path().join(GROUP)).expect("it is there");
-        let mut foreign = open_transaction(&world);
-        let first = world.start();
-        wait("all tasks run but the one that has to wait", || not_running(&first) == all_but_one());
-        if has_fault {
-            let at = At::from(Call::Unassign).client(format!("{GROUP}-restore-0"));
-            world.cluster.faults().inject(at, Fault::Fail(KafkaErrorKind::Retriable));
-        }
-        let other_dir = tempfile::tempdir().expect("a directory can be made");
-        let second = world.start_with(settings_for("1", other_dir.path()));
-        wait("each has two tasks", || first.status().tasks.len() == 2 && second.status().tasks.len() == 2);
-        assert_eq!(not_running(&first).1, Vec::<String>::new(), "the one that waits has moved, or this shows nothing");
-        wait("the other one waits too", || not_running(&second) == (2, vec![WAITING.to_owned()]));
-        second.shutdown(Duration::from_secs(10)).expect("it leaves in order");
-        wait("all are back", || not_running(&first) == all_but_one());
-        assert_eq!(world.cluster.faults().pending(), 0, "the fault was met");
-        foreign.abort(CALL).expect("it gives up");
-        world.send(LINES);
-        world.finish(first, "after");
     }
 }
 

@@ -62,8 +62,8 @@ fn an_open_transaction_is_in_the_log_and_not_committed() {
     send(&mut *producer, &topic, partition, "two");
     producer.flush(PATIENCE).unwrap();
     assert_eq!(producer.acknowledged(&topic, partition), Some(2));
-    assert_eq!(reader.watermarks(std::slice::from_ref(&place), Isolation::ReadUncommitted, PATIENCE).unwrap(), [(0, 2)]);
-    assert_eq!(reader.watermarks(&[place], Isolation::ReadCommitted, PATIENCE).unwrap(), [(0, 0)]);
+    assert_eq!(reader.watermarks(&place, Isolation::ReadUncommitted, PATIENCE).unwrap(), (0, 2));
+    assert_eq!(reader.watermarks(&place, Isolation::ReadCommitted, PATIENCE).unwrap(), (0, 0));
     assert_eq!(read(&topic, partition, 0, Isolation::ReadCommitted).0, Vec::<String>::new());
     assert_eq!(read(&topic, partition, 0, Isolation::ReadUncommitted).0, ["one", "two"]);
     producer.commit(PATIENCE).unwrap();

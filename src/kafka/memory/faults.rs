@@ -30,9 +30,9 @@ pub enum Call {
     Subscribe,
     /// `Consumer::poll`, `Reader::poll`
     Poll,
-    /// `Consumer::incremental_assign`, `Reader::assign`, `Reader::incremental_assign`
+    /// `Consumer::incremental_assign`, `Reader::assign`
     Assign,
-    /// `Consumer::incremental_unassign`, `Reader::incremental_unassign`
+    /// `Consumer::incremental_unassign`
     Unassign,
     /// `Consumer::pause`
     Pause,

@@ -34,16 +34,6 @@ impl Reader for MemoryReader {
         })
     }
 
-    fn incremental_assign(&mut self, partitions: &[(TopicPartition, i64)]) -> Result<(), KafkaError> {
-        let Self { broker, gate, fetcher, .. } = self;
-        gate.pass(Call::Assign, || broker.change(|state, _| fetcher.add(state, partitions)))
-    }
-
-    fn incremental_unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), KafkaError> {
-        let Self { gate, fetcher, .. } = self;
-        gate.pass(Call::Unassign, || fetcher.remove(partitions))
-    }
-
     fn poll(&mut self, batch: &mut Batch, max_records: usize, wait: Duration) -> Result<(), KafkaError> {
         let Self { broker, gate, isolation, fetcher } = self;
         gate.pass(Call::Poll, || {
@@ -62,15 +52,12 @@ impl Reader for MemoryReader {
 
     fn watermarks(
         &mut self,
-        partitions: &[TopicPartition],
+        partition: &TopicPartition,
         isolation: Isolation,
         _timeout: Duration,
-    ) -> Result<Vec<(i64, i64)>, KafkaError> {
+    ) -> Result<(i64, i64), KafkaError> {
         self.gate.pass(Call::Watermarks, || {
-            self.broker.change(|state, _| {
-                let of = |partition| state.log(partition).map(|log| (log.start(), log.bound(isolation)));
-                partitions.iter().map(of).collect()
-            })
+            self.broker.change(|state, _| state.log(partition).map(|log| (log.start(), log.bound(isolation))))
         })
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::bindings::{rd_kafka_assign, rd_kafka_incremental_assign, rd_kafka_incremental_unassign};
+use rdkafka::bindings::rd_kafka_assign;
 
 use super::admin::offsets::list_offsets;
 use super::config::{Settings, TOPIC_SPREAD};
 use super::deadline::Deadline;
-use super::errors::{Flagged, check};
+use super::errors::check;
 use super::fetch::Fetcher;
 use super::native::{Native, Role};
 use super::partitions::PartitionList;
@@ -35,10 +35,12 @@ impl RdReader {
 }
 
 impl RdReader {
-    /// Looks offsets up, and again for a while if there seems to be no such topic: as long as for a fetch.
-    fn offsets(&self, partitions: &[TopicPartition], spec: OffsetSpec, timeout: Duration) -> Result<Vec<i64>, KafkaError> {
+    /// Looks an offset up, and again for a while if there seems to be no such topic: as long as for a fetch.
+    fn offset(&self, partition: &TopicPartition, spec: OffsetSpec, timeout: Duration) -> Result<i64, KafkaError> {
         let (client, deadline) = (self.fetcher.client(), Deadline::after(TOPIC_SPREAD.min(timeout)));
-        again_while(KafkaErrorKind::UnknownTopic, client, &deadline, || list_offsets(client, partitions, spec, timeout))
+        again_while(KafkaErrorKind::UnknownTopic, client, &deadline, || {
+            Ok(list_offsets(client, std::slice::from_ref(partition), spec, timeout)?[0])
+        })
     }
 }
 
@@ -55,24 +57,6 @@ impl Reader for RdReader {
         Ok(())
     }
 
-    fn incremental_assign(&mut self, partitions: &[(TopicPartition, i64)]) -> Result<(), KafkaError> {
-        let list = PartitionList::with_offsets(partitions.iter().map(|(partition, offset)| (partition, *offset)))?;
-        // SAFETY: client and list are alive; the list is copied.
-        let error = unsafe { Flagged::take(rd_kafka_incremental_assign(self.fetcher.client().as_ptr(), list.as_ptr())) };
-        error.map_or(Ok(()), |error| Err(error.plain("adding partitions to a reader")))?;
-        self.fetcher.started(partitions);
-        Ok(())
-    }
-
-    fn incremental_unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), KafkaError> {
-        let list = PartitionList::of(partitions)?;
-        // SAFETY: client and list are alive; the list is copied.
-        let error = unsafe { Flagged::take(rd_kafka_incremental_unassign(self.fetcher.client().as_ptr(), list.as_ptr())) };
-        error.map_or(Ok(()), |error| Err(error.plain("removing partitions from a reader")))?;
-        self.fetcher.stopped(partitions);
-        Ok(())
-    }
-
     fn poll(&mut self, batch: &mut Batch, max_records: usize, wait: Duration) -> Result<(), KafkaError> {
         self.fetcher.poll(batch, max_records, wait)
     }
@@ -83,12 +67,12 @@ impl Reader for RdReader {
 
     fn watermarks(
         &mut self,
-        partitions: &[TopicPartition],
+        partition: &TopicPartition,
         isolation: Isolation,
         timeout: Duration,
-    ) -> Result<Vec<(i64, i64)>, KafkaError> {
-        let first = self.offsets(partitions, OffsetSpec::Earliest, timeout)?;
-        let end = self.offsets(partitions, OffsetSpec::Latest(isolation), timeout)?;
-        Ok(first.into_iter().zip(end).collect())
+    ) -> Result<(i64, i64), KafkaError> {
+        let first = self.offset(partition, OffsetSpec::Earliest, timeout)?;
+        let end = self.offset(partition, OffsetSpec::Latest(isolation), timeout)?;
+        Ok((first, end))
     }
 }

@@ -93,7 +93,7 @@ fn a_decided_commit_is_invisible_until_its_markers_are_written() {
         let offsets = cluster.admin().unwrap().group_offsets("g", &partition, CALL);
         assert_eq!(offsets.is_ok(), positions_first, "{fault:?}: {offsets:?}");
         let mut reading = Reading::of(&cluster, &topic, Isolation::ReadCommitted);
-        let mut watermarks = |isolation| reading.reader.watermarks(&partition[..1], isolation, CALL).unwrap()[0];
+        let mut watermarks = |isolation| reading.reader.watermarks(&partition[0], isolation, CALL).unwrap();
         assert_eq!((watermarks(Isolation::ReadCommitted), watermarks(Isolation::ReadUncommitted)), ((0, 0), (0, 1)));
         let _successor = transactional(&cluster, "id");
         assert_eq!(committed(&cluster, "t"), ["output"], "{fault:?}: completed, not aborted");

@@ -26,7 +26,7 @@ pub(super) fn read(
     let settings =
         ReaderSettings { client_id: client_id.to_owned(), queue_max_bytes: QUEUE_MAX_BYTES, isolation: Isolation::ReadCommitted };
     let mut reader = kafka.reader(&settings)?;
-    let (start, end) = reader.watermarks(std::slice::from_ref(partition), Isolation::ReadUncommitted, timeout)?[0];
+    let (start, end) = reader.watermarks(partition, Isolation::ReadUncommitted, timeout)?;
     if start >= end {
         return Ok(None);
     }

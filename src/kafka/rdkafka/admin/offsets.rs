@@ -1,6 +1,5 @@
 //! Offsets of logs, and the trimming of logs.
 
-use std::collections::BTreeMap;
 use std::ptr;
 use std::slice;
 use std::time::Duration;
@@ -58,7 +57,7 @@ fn set_isolation(options: &Options, isolation: Isolation) -> Option<Flagged> {
 }
 
 fn read_offsets(answer: *mut rd_kafka_event_t, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, KafkaError> {
-    let mut found = BTreeMap::new();
+    let mut found = vec![None; partitions.len()];
     // SAFETY: the answer is alive, and is one of this kind; what it holds lives as long.
     unsafe {
         let mut count = 0;
@@ -69,11 +68,14 @@ fn read_offsets(answer: *mut rd_kafka_event_t, partitions: &[TopicPartition]) ->
             let list = bindings::rd_kafka_topic_partition_list_s { cnt: 1, size: 1, elems: element.cast_mut() };
             for element in elements(&raw const list) {
                 first_error([element].into_iter(), "looking up an offset of")?;
-                found.insert(element.partition(), element.offset());
+                let partition = element.partition();
+                for (index, _) in partitions.iter().enumerate().filter(|(_, asked)| **asked == partition) {
+                    found[index] = (element.offset() >= 0).then(|| element.offset());
+                }
             }
         }
     }
-    Ok(partitions.iter().map(|partition| found.get(partition).copied().filter(|offset| *offset >= 0)).collect())
+    Ok(found)
 }
 
 /// Trims logs.
