@@ -21,8 +21,12 @@ use crate::record::TopicPartition;
 const PARTITION_EOF: i32 = Code::RD_KAFKA_RESP_ERR__PARTITION_EOF as i32;
 const MAX_POLL_EXCEEDED: i32 = Code::RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED as i32;
 const FATAL: i32 = Code::RD_KAFKA_RESP_ERR__FATAL as i32;
-/// What a seek is refused with before fetching has begun, or while it ends.
-const NOT_FETCHING_YET: [i32; 2] = [Code::RD_KAFKA_RESP_ERR__STATE as i32, Code::RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS as i32];
+/// What a seek is refused with before fetching has begun, while it ends, or when the client's own pause or resume has overtaken it.
+const NOT_NOW: [i32; 3] = [
+    Code::RD_KAFKA_RESP_ERR__STATE as i32,
+    Code::RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS as i32,
+    Code::RD_KAFKA_RESP_ERR__OUTDATED as i32,
+];
 /// How long a partition may take to begin fetching before it can seek.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(10);
 const SEEK_PAUSE: Duration = Duration::from_millis(10);
@@ -120,7 +124,7 @@ impl Fetcher {
                 return Err(error.plain("seeking"));
             }
             let refused: Vec<TopicPartition> =
-                list.elements().filter(|element| NOT_FETCHING_YET.contains(&element.error())).map(Element::partition).collect();
+                list.elements().filter(|element| NOT_NOW.contains(&element.error())).map(Element::partition).collect();
             if refused.is_empty() || deadline.has_passed() {
                 first_error(list.elements(), "seeking")?;
                 self.started(partitions);
