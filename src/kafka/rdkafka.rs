@@ -60,6 +60,7 @@ mod reader;
 #[expect(unsafe_code, reason = "the C client's producers, with receipts")]
 mod sender;
 mod slots;
+mod tenure;
 #[expect(unsafe_code, reason = "the C client's interceptors")]
 mod watch;
 

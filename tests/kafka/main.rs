@@ -6,6 +6,7 @@ mod churning;
 mod cluster;
 mod consuming;
 mod doubting;
+mod evicting;
 mod producing;
 #[path = "../support/real_kafka.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]

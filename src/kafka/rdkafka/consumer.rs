@@ -18,6 +18,7 @@ use super::group::RdGroupMetadata;
 use super::group_offsets;
 use super::native::{Native, Role};
 use super::partitions::{PartitionList, first_error, names};
+use super::tenure::Tenure;
 use crate::kafka::{Batch, CommittedOffset, Consumer, ConsumerSettings, GroupMetadata, KafkaError, Rebalance, Slot};
 use crate::record::TopicPartition;
 
@@ -31,6 +32,7 @@ pub(super) struct RdConsumer {
     group_id: String,
     /// Rebalances that were told and not answered.
     unanswered: Vec<Rebalance>,
+    tenure: Tenure,
     /// Whether it has left its group, or tried to.
     left: bool,
 }
@@ -43,7 +45,7 @@ impl RdConsumer {
     ) -> Result<Self, KafkaError> {
         let client = Native::new(Role::Consumer, &Settings::consumer(bootstrap_servers, settings), user, &settings.client_id)?;
         let fetcher = Fetcher::new(Arc::new(client), true);
-        Ok(Self { fetcher, group_id: settings.group_id.clone(), unanswered: Vec::new(), left: false })
+        Ok(Self { fetcher, group_id: settings.group_id.clone(), unanswered: Vec::new(), tenure: Tenure::default(), left: false })
     }
 
     fn rk(&self) -> *mut rd_kafka_t {
@@ -58,13 +60,24 @@ impl RdConsumer {
         closing::close(Arc::clone(self.fetcher.client()), std::mem::take(&mut self.unanswered), timeout)
     }
 
-    /// Whether a rebalance was waiting for this kind of answer.
-    fn answers(&mut self, is_answer_to: impl Fn(&Rebalance) -> bool) -> bool {
-        let waited = self.unanswered.first().is_some_and(is_answer_to);
-        if waited {
-            self.unanswered.remove(0);
+    /// Before a rebalance is answered, if one waits for this kind of answer: the client has paused all partitions for it, and resumes
+    /// them with the answer, from where it thinks that they stand. So they are sought back while nothing is fetched.
+    fn before_answer(
+        &mut self,
+        is_answer_to: impl Fn(&Rebalance) -> bool,
+        stays: impl Fn(&TopicPartition) -> bool,
+    ) -> Result<(), KafkaError> {
+        if !self.unanswered.first().is_some_and(is_answer_to) {
+            return Ok(());
         }
-        waited
+        self.unanswered.remove(0);
+        self.fetcher.restore_positions(stays)
+    }
+
+    fn member(&self) -> Result<RdGroupMetadata, KafkaError> {
+        let member = RdGroupMetadata::of(self.fetcher.client())?;
+        self.tenure.check(&member.member_id())?;
+        Ok(member)
     }
 }
 
@@ -85,31 +98,33 @@ impl Consumer for RdConsumer {
     fn poll(&mut self, batch: &mut Batch, max_records: usize, wait: Duration) -> Result<(), KafkaError> {
         let told_before = batch.rebalances.len();
         let result = self.fetcher.poll(batch, max_records, wait);
-        self.unanswered.extend_from_slice(&batch.rebalances[told_before..]);
+        let told = &batch.rebalances[told_before..];
+        self.unanswered.extend_from_slice(told);
+        if told.iter().any(is_assign) {
+            let member = RdGroupMetadata::of(self.fetcher.client())?;
+            self.tenure.is_given_more(&member.member_id(), self.fetcher.reads_nothing())?;
+        }
         result
     }
 
     fn incremental_assign(&mut self, partitions: &[(TopicPartition, i64)]) -> Result<(), KafkaError> {
+        self.before_answer(is_assign, |_| true)?;
         let list = PartitionList::with_offsets(partitions.iter().map(|(partition, offset)| (partition, *offset)))?;
         // SAFETY: client and list are alive; the list is copied.
         let error = unsafe { Flagged::take(bindings::rd_kafka_incremental_assign(self.rk(), list.as_ptr())) };
         error.map_or(Ok(()), |error| Err(error.plain("adding partitions")))?;
-        // The client paused all partitions for a rebalance and has resumed them now; the new ones have not begun.
-        if self.answers(|rebalance| matches!(rebalance, Rebalance::Assign(_))) {
-            self.fetcher.restore_positions(|partition| partitions.iter().all(|(new, _)| new != partition))?;
-        }
         self.fetcher.started(partitions);
         Ok(())
     }
 
     fn incremental_unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), KafkaError> {
+        self.before_answer(|rebalance| !is_assign(rebalance), |partition| !partitions.contains(partition))?;
         let list = PartitionList::of(partitions)?;
         // SAFETY: client and list are alive; the list is copied.
         let error = unsafe { Flagged::take(bindings::rd_kafka_incremental_unassign(self.rk(), list.as_ptr())) };
         error.map_or(Ok(()), |error| Err(error.plain("removing partitions")))?;
         self.fetcher.stopped(partitions);
-        let answered = self.answers(|rebalance| !matches!(rebalance, Rebalance::Assign(_)));
-        if answered { self.fetcher.restore_positions(|_| true) } else { Ok(()) }
+        Ok(())
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), KafkaError> {
@@ -120,11 +135,12 @@ impl Consumer for RdConsumer {
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<(), KafkaError> {
+        // As before the answer to a rebalance.
+        self.fetcher.restore_positions(|partition| partitions.contains(partition))?;
         let list = PartitionList::of(partitions)?;
         // SAFETY: client and list are alive.
         check(unsafe { bindings::rd_kafka_resume_partitions(self.rk(), list.as_ptr()) }, "resuming")?;
-        first_error(list.elements(), "resuming")?;
-        self.fetcher.restore_positions(|partition| partitions.contains(partition))
+        first_error(list.elements(), "resuming")
     }
 
     fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<(), KafkaError> {
@@ -144,11 +160,12 @@ impl Consumer for RdConsumer {
     }
 
     fn commit(&mut self, offsets: &[(TopicPartition, CommittedOffset)], timeout: Duration) -> Result<(), KafkaError> {
+        self.member()?;
         group_offsets::commit(self.fetcher.client(), offsets, timeout)
     }
 
     fn group_metadata(&self) -> Result<Box<dyn GroupMetadata>, KafkaError> {
-        Ok(Box::new(RdGroupMetadata::of(self.fetcher.client())?))
+        Ok(Box::new(self.member()?))
     }
 
     fn close(mut self: Box<Self>, timeout: Duration) -> Result<(), KafkaError> {
@@ -162,6 +179,10 @@ impl Drop for RdConsumer {
             tracing::warn!(group = self.group_id, %error, "a consumer was dropped without a close");
         }
     }
+}
+
+fn is_assign(rebalance: &Rebalance) -> bool {
+    matches!(rebalance, Rebalance::Assign(_))
 }
 
 /// Writes down what the group decided and ends the poll that is waiting.

@@ -106,6 +106,10 @@ impl Fetcher {
         self.positions.stop_all();
     }
 
+    pub(super) fn reads_nothing(&self) -> bool {
+        self.positions.is_empty()
+    }
+
     /// Continues partitions elsewhere. What was fetched before is dropped by the client: it is of an older version.
     pub(super) fn seek(&mut self, partitions: &[(TopicPartition, i64)]) -> Result<(), KafkaError> {
         if partitions.is_empty() {
@@ -135,7 +139,8 @@ impl Fetcher {
         }
     }
 
-    /// Takes these back to where the caller stands, after the client may have resumed them from where it thinks that they stand.
+    /// Takes these back to where the caller stands, while they are paused: the client would resume them from where it thinks that they
+    /// stand. Once resumed it would be too late: a fetch from behind the end may be under way by then, whose answer ends the partition.
     pub(super) fn restore_positions(&mut self, concerned: impl Fn(&TopicPartition) -> bool) -> Result<(), KafkaError> {
         let stand: Vec<(TopicPartition, i64)> = self
             .positions

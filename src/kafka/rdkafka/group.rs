@@ -5,6 +5,7 @@ use std::ptr::NonNull;
 
 use rdkafka::bindings::{self, rd_kafka_consumer_group_metadata_t};
 
+use super::errors;
 use super::native::Native;
 use crate::kafka::{GroupMetadata, KafkaError, KafkaErrorKind};
 
@@ -28,6 +29,12 @@ impl RdGroupMetadata {
             .as_any()
             .downcast_ref()
             .ok_or_else(|| KafkaError::new(KafkaErrorKind::Config, "the group's metadata is of another cluster's consumer"))
+    }
+
+    /// The group's name for the member: another one each time that it is let in; empty while it is not.
+    pub(super) fn member_id(&self) -> String {
+        // SAFETY: the description is alive, and so is its text.
+        unsafe { errors::text(bindings::rd_kafka_consumer_group_metadata_member_id(self.as_ptr())) }
     }
 
     pub(super) fn as_ptr(&self) -> *const rd_kafka_consumer_group_metadata_t {

@@ -66,6 +66,11 @@ impl Positions {
         is_news
     }
 
+    /// Whether no partition is read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|position| *position == Position::Gone)
+    }
+
     /// The partitions that are read, and the next offset of each where it is known.
     pub(super) fn known(&self) -> impl Iterator<Item = (Slot, i64)> {
         (0..).zip(&self.0).filter_map(|(slot, position)| match position {
@@ -83,9 +88,10 @@ mod tests {
     #[test]
     fn each_record_passes_once_and_only_while_its_partition_is_read() {
         let (mut positions, slot) = (Positions::default(), Slot(3));
+        assert!(positions.is_empty());
         assert!(!positions.pass(slot, 0), "not assigned");
         positions.start(slot, -2);
-        assert!(positions.known().next().is_none(), "nothing has come");
+        assert!(positions.known().next().is_none() && !positions.is_empty(), "nothing has come");
         assert!(positions.pass(slot, 10), "wherever it begins");
         for (offset, passes) in [(10, false), (9, false), (12, true), (11, false)] {
             assert_eq!(positions.pass(slot, offset), passes, "{offset}");
@@ -97,6 +103,6 @@ mod tests {
         positions.start(slot, 5);
         assert!(positions.pass(slot, 5), "sought back");
         positions.stop(slot);
-        assert!(!positions.pass(slot, 6));
+        assert!(!positions.pass(slot, 6) && positions.is_empty());
     }
 }
