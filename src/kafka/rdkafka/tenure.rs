@@ -26,9 +26,7 @@ impl Tenure {
         match &self.0 {
             Some(began) if began != name => Err(KafkaError::new(
                 KafkaErrorKind::Fenced,
-                format!(
-                    "the group gave this member up and let it in anew ({name:?}, before {began:?}): its partitions may have been others'"
-                ),
+                format!("the group gave this member up (it is {name:?} now, and was {began:?}): its partitions may be others'"),
             )),
             _ => Ok(()),
         }
