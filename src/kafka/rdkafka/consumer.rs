@@ -60,20 +60,28 @@ impl RdConsumer {
         closing::close(Arc::clone(self.fetcher.client()), std::mem::take(&mut self.unanswered), timeout)
     }
 
-    /// Before a rebalance is answered, if one waits for this kind of answer: the client has paused all partitions for it, and resumes
-    /// them with the answer, from where it thinks that they stand. So they are sought back while nothing is fetched.
+    /// Before a rebalance is answered; whether one waits for this kind of answer. The client has paused all partitions for it, and
+    /// resumes them with the answer, from where it thinks that they stand. So they are sought back while nothing is fetched.
     fn before_answer(
         &mut self,
         is_answer_to: impl Fn(&Rebalance) -> bool,
         stays: impl Fn(&TopicPartition) -> bool,
-    ) -> Result<(), KafkaError> {
-        if !self.unanswered.first().is_some_and(is_answer_to) {
-            return Ok(());
+    ) -> Result<bool, KafkaError> {
+        let awaited = self.unanswered.first().is_some_and(is_answer_to);
+        if awaited {
+            self.fetcher.restore_positions(stays)?;
         }
-        self.unanswered.remove(0);
-        self.fetcher.restore_positions(stays)
+        Ok(awaited)
     }
 
+    /// Once the answer is given, and not before: what is unanswered is answered when the member closes.
+    fn after_answer(&mut self, awaited: bool) {
+        if awaited {
+            self.unanswered.remove(0);
+        }
+    }
+
+    /// The member as the group knows it now, if it is the one that began to read.
     fn member(&self) -> Result<RdGroupMetadata, KafkaError> {
         let member = RdGroupMetadata::of(self.fetcher.client())?;
         self.tenure.check(&member.member_id())?;
@@ -108,21 +116,23 @@ impl Consumer for RdConsumer {
     }
 
     fn incremental_assign(&mut self, partitions: &[(TopicPartition, i64)]) -> Result<(), KafkaError> {
-        self.before_answer(is_assign, |_| true)?;
+        let awaited = self.before_answer(is_assign, |_| true)?;
         let list = PartitionList::with_offsets(partitions.iter().map(|(partition, offset)| (partition, *offset)))?;
         // SAFETY: client and list are alive; the list is copied.
         let error = unsafe { Flagged::take(bindings::rd_kafka_incremental_assign(self.rk(), list.as_ptr())) };
         error.map_or(Ok(()), |error| Err(error.plain("adding partitions")))?;
+        self.after_answer(awaited);
         self.fetcher.started(partitions);
         Ok(())
     }
 
     fn incremental_unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), KafkaError> {
-        self.before_answer(|rebalance| !is_assign(rebalance), |partition| !partitions.contains(partition))?;
+        let awaited = self.before_answer(|rebalance| !is_assign(rebalance), |partition| !partitions.contains(partition))?;
         let list = PartitionList::of(partitions)?;
         // SAFETY: client and list are alive; the list is copied.
         let error = unsafe { Flagged::take(bindings::rd_kafka_incremental_unassign(self.rk(), list.as_ptr())) };
         error.map_or(Ok(()), |error| Err(error.plain("removing partitions")))?;
+        self.after_answer(awaited);
         self.fetcher.stopped(partitions);
         Ok(())
     }
