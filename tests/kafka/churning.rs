@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use highwater::kafka::{Batch, Consumer, ConsumerSettings, Kafka as _, OFFSET_BEGINNING, Rebalance};
+use highwater::kafka::{Batch, ConsumerSettings, Kafka as _};
 use highwater::time::{Clock as _, SystemClock};
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::cluster::{consumer_settings, kafka, topic, unique};
+use crate::cluster::{answer, consumer_settings, kafka, topic, unique};
 
 const MEMBERS: u64 = 12;
 const LIVES: u64 = 12;
@@ -50,7 +50,8 @@ fn live(group: &str, topic: &Arc<str>, number: u64, life: u64) -> Duration {
         }
         for rebalance in &batch.rebalances {
             if random.random_range(0..8) > 0 {
-                answer(&mut *consumer, rebalance);
+                // The group may have changed its mind since: an error is no failure.
+                let _ = answer(&mut *consumer, rebalance);
             }
         }
     }
@@ -59,15 +60,4 @@ fn live(group: &str, topic: &Arc<str>, number: u64, life: u64) -> Duration {
     let began = Instant::now();
     drop(consumer);
     began.elapsed()
-}
-
-/// The group may have changed its mind since: an error is no failure.
-fn answer(consumer: &mut dyn Consumer, rebalance: &Rebalance) {
-    let _ = match rebalance {
-        Rebalance::Assign(partitions) => {
-            let from: Vec<_> = partitions.iter().map(|partition| (partition.clone(), OFFSET_BEGINNING)).collect();
-            consumer.incremental_assign(&from)
-        }
-        Rebalance::Revoke(partitions) | Rebalance::Lost(partitions) => consumer.incremental_unassign(partitions),
-    };
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use highwater::kafka::rdkafka::RdKafka;
 use highwater::kafka::{
-    Batch, Consumer, ConsumerSettings, Isolation, Kafka, NewTopic, Outgoing, Producer, ProducerSettings, Reader, ReaderSettings,
+    Batch, Consumer, ConsumerSettings, Isolation, Kafka, KafkaError, NewTopic, OFFSET_BEGINNING, Outgoing, Producer,
+    ProducerSettings, Reader, ReaderSettings, Rebalance,
 };
 use highwater::{Headers, Timestamp, TopicPartition};
 
@@ -78,6 +79,17 @@ pub(crate) fn reader(isolation: Isolation) -> Box<dyn Reader> {
 fn reader_on(kafka: &RdKafka, isolation: Isolation) -> Box<dyn Reader> {
     let settings = ReaderSettings { client_id: "test-reader".to_owned(), queue_max_bytes: 16 << 20, isolation };
     kafka.reader(&settings).unwrap()
+}
+
+/// Answers a rebalance as a member should that reads from the beginning.
+pub(crate) fn answer(consumer: &mut dyn Consumer, rebalance: &Rebalance) -> Result<(), KafkaError> {
+    match rebalance {
+        Rebalance::Assign(partitions) => {
+            let from: Vec<_> = partitions.iter().map(|partition| (partition.clone(), OFFSET_BEGINNING)).collect();
+            consumer.incremental_assign(&from)
+        }
+        Rebalance::Revoke(partitions) | Rebalance::Lost(partitions) => consumer.incremental_unassign(partitions),
+    }
 }
 
 /// Sends a value, tracked, without key or headers.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use highwater::TopicPartition;
-use highwater::kafka::{Batch, CommittedOffset, Consumer, Isolation, KafkaErrorKind, OFFSET_BEGINNING, Rebalance, Slot};
+use highwater::kafka::{Batch, CommittedOffset, Consumer, Isolation, KafkaErrorKind, Rebalance, Slot};
 
-use crate::cluster::{PATIENCE, consumer, producer, read, send, topic, unique};
+use crate::cluster::{PATIENCE, answer, consumer, producer, read, send, topic, unique};
 
 /// A member that answers rebalances as it should, from the beginning, and remembers what it owns and has read.
 struct Member {
@@ -31,14 +31,10 @@ impl Member {
         self.values.extend(batch.records.iter().map(|record| String::from_utf8_lossy(record.value().unwrap()).into_owned()));
         self.ends.extend(batch.ends.iter().copied());
         for rebalance in &batch.rebalances {
+            answer(&mut *self.consumer, rebalance).unwrap();
             match rebalance {
-                Rebalance::Assign(partitions) => {
-                    let from: Vec<_> = partitions.iter().map(|partition| (partition.clone(), OFFSET_BEGINNING)).collect();
-                    self.consumer.incremental_assign(&from).unwrap();
-                    self.owned.extend(partitions.iter().cloned());
-                }
+                Rebalance::Assign(partitions) => self.owned.extend(partitions.iter().cloned()),
                 Rebalance::Revoke(partitions) | Rebalance::Lost(partitions) => {
-                    self.consumer.incremental_unassign(partitions).unwrap();
                     self.owned.retain(|partition| !partitions.contains(partition));
                 }
             }
