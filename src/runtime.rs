@@ -23,6 +23,7 @@ mod commit;
 mod control;
 pub mod memory;
 mod monitor;
+mod note;
 mod orphans;
 mod ownership;
 mod restore;

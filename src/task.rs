@@ -63,6 +63,8 @@ pub(crate) struct Task {
     changelogs: Vec<Arc<str>>,
     /// Whether anything has happened since the last commit.
     touched: bool,
+    /// What the last commit, by whichever owner, says of [`holds_back`](Self::holds_back).
+    pub(crate) said_to_hold_back: bool,
     /// Stream time before the record at hand, which comes back if the record does not count.
     stream_time_before: Timestamp,
 }
@@ -98,6 +100,7 @@ impl Task {
             ledger: Ledger::new(books, book_partitions),
             changelogs: changelog_topics(topology, &id.subtopology, &settings.application).into_iter().map(Arc::from).collect(),
             touched: false,
+            said_to_hold_back: false,
             stream_time_before: Timestamp::MIN,
             core: TaskCore {
                 id,
@@ -257,10 +260,21 @@ impl Task {
         self.close_books(true)
     }
 
+    /// Whether what came of the records processed so far is not all emitted. What waits for event time is not held back: it is not
+    /// known yet.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.ledger.holds_back() || self.lifecycles.iter().any(|lifecycle| lifecycle.borrow().holds_back())
+    }
+
     /// Whether there is anything to commit.
     pub(crate) fn is_dirty(&self) -> bool {
         let core = &self.core;
-        self.touched || core.outbox.len() > 0 || core.state.is_dirty() || self.inputs.moved() || self.ledger.is_due(core.now)
+        self.touched
+            || core.outbox.len() > 0
+            || core.state.is_dirty()
+            || self.inputs.moved()
+            || self.ledger.is_due(core.now)
+            || (self.said_to_hold_back && !self.holds_back())
     }
 
     /// Step 1 and 2 of a commit: emits what is held back until now, closes the books, and stages the changelog.
@@ -319,6 +333,7 @@ impl Task {
     pub(crate) fn committed(&mut self) {
         self.inputs.committed();
         self.touched = false;
+        self.said_to_hold_back = self.holds_back();
         self.core.commit_requested = false;
     }
 

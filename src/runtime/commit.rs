@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Shared;
+use super::note::Note;
 use super::restore;
 use super::settings::ProcessingGuarantee;
 use super::tasks::Tasks;
@@ -134,7 +135,8 @@ fn positions(commit: &Commit<'_>) -> Vec<(TopicPartition, CommittedOffset)> {
     let Commit { shared, tasks, .. } = commit;
     let of_task = |running: &super::tasks::RunningTask| {
         let fingerprint = &shared.prepared.parts.of(running.task.id()).fingerprint;
-        running.task.positions(fingerprint).collect::<Vec<_>>()
+        let note = Note { fingerprint, holds_back: running.task.holds_back() };
+        running.task.positions(&note.to_string()).collect::<Vec<_>>()
     };
     tasks.running.values().flat_map(of_task).collect()
 }

@@ -48,12 +48,14 @@ pub(crate) struct RestoringTask {
     pub(crate) early: Vec<(TopicPartition, FetchedRecord)>,
     /// Ends of inputs that were reported before the state was complete.
     pub(crate) early_ends: Vec<(TopicPartition, i64)>,
+    /// What the last commit says of the task.
+    said_to_hold_back: bool,
     pub(crate) request: Request,
 }
 
 impl RestoringTask {
-    pub(crate) fn new(inputs: Vec<(TopicPartition, i64)>, request: Request) -> Self {
-        Self { inputs, early: Vec::new(), early_ends: Vec::new(), request }
+    pub(crate) fn new(inputs: Vec<(TopicPartition, i64)>, said_to_hold_back: bool, request: Request) -> Self {
+        Self { inputs, early: Vec::new(), early_ends: Vec::new(), said_to_hold_back, request }
     }
 
     /// The task is not wanted here any more.
@@ -63,6 +65,7 @@ impl RestoringTask {
 
     /// Hands the task what has come for it meanwhile.
     pub(crate) fn hand_over(self, task: &mut Task) {
+        task.said_to_hold_back = self.said_to_hold_back;
         for (partition, offset) in &self.inputs {
             queue_of(task, partition).start_at(*offset);
         }

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::kafka::{Admin, Isolation, Kafka, OffsetSpec};
 use crate::record::TopicPartition;
 use crate::runtime::Settings;
+use crate::runtime::note::Note;
 use crate::topology::Topology;
 
 /// Watches a bounded run.
@@ -102,6 +103,33 @@ impl UntilEnd {
                 part.targets_before = part.targets.take().or_else(|| part.targets_before.take());
             }
         }
+    }
+
+    /// Whether a task still holds back what came of these inputs, whoever has it: one of another member, or of one that is gone and that
+    /// the group still counts on. What else the tasks of a member that goes on beside this run hold back is not counted: those that
+    /// have gone beyond the ends never stop holding something back.
+    ///
+    /// To be asked when what this process held back has come out.
+    pub fn holds_back(&mut self) -> Result<bool, Error> {
+        for part in &self.parts {
+            let targets = part.targets.as_deref().unwrap_or_default();
+            let partitions: Vec<TopicPartition> = targets.iter().map(|(partition, _)| partition.clone()).collect();
+            let committed = self.admin.group_offsets(&part.group, &partitions, self.timeout)?;
+            let positions = targets.iter().zip(&committed).filter_map(|(target, committed)| Some((target, committed.as_ref()?)));
+            let (mut holding, mut beyond) = (BTreeSet::new(), BTreeSet::new());
+            for ((partition, end), committed) in positions {
+                if Note::read(&committed.metadata).holds_back {
+                    holding.insert(partition.partition);
+                }
+                if committed.offset > *end {
+                    beyond.insert(partition.partition);
+                }
+            }
+            if !holding.is_subset(&beyond) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether all that feeds this part is done.

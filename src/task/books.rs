@@ -156,6 +156,11 @@ impl Ledger {
         !self.unwritten.is_empty() && now >= self.next_write
     }
 
+    /// Whether totals wait to be written.
+    pub(crate) fn holds_back(&self) -> bool {
+        !self.unwritten.is_empty()
+    }
+
     /// Finds the totals that a former owner stored and did not write.
     pub(crate) fn load(&mut self, state: &TaskState, store: StoreId) -> Result<(), Error> {
         let end = prefix_end();

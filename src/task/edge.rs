@@ -73,6 +73,11 @@ pub(crate) trait Lifecycle {
         let _ = core;
         Ok(())
     }
+
+    /// Whether something waits to be emitted by [`on_time`](Self::on_time) or [`drain`](Self::drain).
+    fn holds_back(&self) -> bool {
+        false
+    }
 }
 
 /// An operator of a task, for its life cycle.

@@ -3,6 +3,7 @@
 
 #[expect(dead_code, reason = "other tests, which share this module, need more of it")]
 mod cluster;
+mod enduring;
 mod payments;
 mod process;
 #[path = "../support/real_kafka.rs"]
@@ -60,10 +61,7 @@ fn rows_equal_the_oracle_through_a_kill_of_one_of_two_processes() {
     let said = [first.last_words(), second.last_words()].join("\n\nThe one that came back:\n");
     assert_eq!(ended, [Some(0), Some(0)], "both end well. The one that stayed:\n{said}");
 
-    let actual = read_outputs(&cluster);
-    let differences = compare(&expect(&records), &actual);
-    let shown: Vec<String> = differences.iter().take(25).map(ToString::to_string).collect();
-    assert!(differences.is_empty(), "{} differences, among them:\n{}", differences.len(), shown.join("\n"));
+    check(&cluster, &records);
 }
 
 #[test]
@@ -110,6 +108,13 @@ fn wait_for_position(cluster: &Cluster, wanted: i64, process: &mut Process) -> i
         SystemClock.sleep(POLL_EVERY);
     }
     panic!("{wanted} raw events were not done within two minutes:\n{}", process.last_words());
+}
+
+/// What the topics hold equals what the oracle expects of these records, row for row.
+fn check(cluster: &Cluster, records: &[InputRecord]) {
+    let differences = compare(&expect(records), &read_outputs(cluster));
+    let shown: Vec<String> = differences.iter().take(25).map(ToString::to_string).collect();
+    assert!(differences.is_empty(), "{} differences, among them:\n{}", differences.len(), shown.join("\n"));
 }
 
 fn read_outputs(cluster: &Cluster) -> Actual {

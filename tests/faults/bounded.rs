@@ -45,14 +45,15 @@ fn settings(small: &Small, instance: &str) -> Settings {
 fn run_until_end(mut end: UntilEnd, running: &[RunningStreams]) -> usize {
     let is_done = |end: &mut UntilEnd| end.poll().expect("positions can be read") == Progress::Done;
     wait("the inputs are processed", || is_done(&mut end));
-    for rounds in 1..20 {
+    for rounds in 1..200 {
         running.iter().for_each(RunningStreams::drain);
         wait("what is held back comes out", || running.iter().all(RunningStreams::is_drained));
         end.look_again();
-        if is_done(&mut end) {
+        if is_done(&mut end) && !end.holds_back().expect("positions can be read") {
             return rounds;
         }
         wait("what came of it is processed", || is_done(&mut end));
+        std::thread::park_timeout(Duration::from_millis(50));
     }
     panic!("it never ends");
 }
@@ -116,6 +117,53 @@ fn a_bounded_run_survives_the_crash_of_its_process() {
     run_until_end(end, std::slice::from_ref(&running));
     running.shutdown(Duration::from_secs(10)).expect("it leaves in order");
     assert_eq!(counts(&small), one_word_for_each_count());
+}
+
+/// A static member that comes back gets its own tasks at once. Those of one that does not are nobody's until its session is over.
+// covers: R48
+#[test]
+fn a_bounded_run_gives_out_what_a_member_that_is_gone_held_back() {
+    for killed in [false, true] {
+        let small = Small::new(&[("in", 2), ("out", 1)]);
+        let topology = chain();
+        let both = ["0", "gone"].map(|name| small.try_start(topology.clone(), settings(&small, name)).expect("it starts"));
+        wait("they share the tasks", || both.iter().all(|running| running.status().tasks.len() == 3));
+        send_words(&small);
+        let mut end = UntilEnd::new(&small.cluster, &[(&topology, &settings(&small, "0"))]).expect("the inputs have ends");
+        wait("the words are counted", || end.poll().expect("positions can be read") == Progress::Done);
+        assert!(end.holds_back().expect("positions can be read"), "no count is out yet");
+        for running in both {
+            if killed {
+                running.crash();
+            } else {
+                running.shutdown(Duration::from_secs(10)).expect("it leaves in order");
+            }
+        }
+        let running = small.try_start(topology.clone(), settings(&small, "0")).expect("it starts");
+        let end = UntilEnd::new(&small.cluster, &[(&topology, &settings(&small, "0"))]).expect("the inputs have ends");
+        run_until_end(end, std::slice::from_ref(&running));
+        running.shutdown(Duration::from_secs(10)).expect("it leaves in order");
+        assert_eq!(counts(&small), one_word_for_each_count(), "killed: {killed}");
+    }
+}
+
+/// A member that goes on beside a bounded run never stops holding something back, and is not waited for.
+// covers: R48
+#[test]
+fn what_comes_after_the_end_is_not_waited_for() {
+    let small = Small::new(&[("in", 2), ("out", 1), ("app-chain-by_word-repartition", 2), ("app-chain-by_count-repartition", 2)]);
+    small.send("in", 0, "before", 1);
+    let topology = chain();
+    let settings = settings(&small, "0");
+    let mut end = UntilEnd::new(&small.cluster, &[(&topology, &settings)]).expect("the inputs have ends");
+    let held = |offset| CommittedOffset { offset, metadata: "hw1:0;held".to_owned() };
+    for (offset, is_waited_for) in [(1, true), (2, false)] {
+        small.send("in", 0, "after", 1);
+        let mut admin = small.cluster.admin().expect("an admin client");
+        admin.alter_group_offsets(GROUP, &[(TopicPartition::new("in", 0), held(offset))], TIMEOUT).expect("no member");
+        assert_eq!(end.poll().expect("positions can be read"), Progress::Done);
+        assert_eq!(end.holds_back().expect("positions can be read"), is_waited_for, "{offset}");
+    }
 }
 
 // covers: R48

@@ -58,6 +58,10 @@ impl<K: Data, A: Data> Lifecycle for Kept<K, A> {
     fn drain(&mut self, core: &mut TaskCore) -> Result<(), ProcessError> {
         self.0.emit_due(Until::TheEnd, core)
     }
+
+    fn holds_back(&self) -> bool {
+        self.0.policy.holds_back()
+    }
 }
 
 /// One way into a kept table.

@@ -32,7 +32,7 @@ pub(crate) struct SessionTable<K, A> {
     store: StoreId,
     key: SharedSerde<K>,
     value: SharedSerde<A>,
-    policy: Policy,
+    pub(crate) policy: Policy,
     /// Whether a session that grows at its end stays the same row.
     by_start: bool,
     sends_old: bool,

@@ -90,6 +90,10 @@ impl<K: Data, V: Data, A: Data> Lifecycle for SessionAggregate<K, V, A> {
     fn drain(&mut self, core: &mut TaskCore) -> Result<(), ProcessError> {
         self.sessions.emit_due(Until::TheEnd, core)
     }
+
+    fn holds_back(&self) -> bool {
+        self.sessions.policy.holds_back()
+    }
 }
 
 /// What a session aggregation is made of.

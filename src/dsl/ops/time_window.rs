@@ -133,6 +133,10 @@ impl<K: Data, V: Data, A: Data> Lifecycle for WindowAggregate<K, V, A> {
     fn drain(&mut self, core: &mut TaskCore) -> Result<(), ProcessError> {
         self.table.emit_due(Until::TheEnd, core)
     }
+
+    fn holds_back(&self) -> bool {
+        self.table.policy.holds_back()
+    }
 }
 
 pub(crate) fn aggregate<K: Data, V: Data, A: Data>(

@@ -8,6 +8,7 @@ use super::StreamThread;
 use crate::error::{Error, ErrorKind};
 use crate::kafka::{CommittedOffset, KafkaErrorKind, OFFSET_BEGINNING, OFFSET_END};
 use crate::record::{TaskId, TopicPartition};
+use crate::runtime::note::Note;
 use crate::runtime::restore::{Request, Restored};
 use crate::runtime::tasks::{RestoringTask, RunningTask};
 use crate::task::{Task, TaskSettings};
@@ -29,13 +30,14 @@ impl StreamThread {
         let mut all = Vec::new();
         for (id, inputs) in ids.into_iter().zip(inputs) {
             let fingerprint = self.shared.prepared.parts.of(&id).fingerprint.clone();
-            let mut starts = Vec::new();
+            let (mut starts, mut said_to_hold_back) = (Vec::new(), false);
             for (partition, reset) in inputs {
                 let position = committed.next().expect("one answer for each partition asked for");
+                said_to_hold_back |= position.as_ref().is_some_and(|position| Note::read(&position.metadata).holds_back);
                 starts.push((partition, start(position, reset, &fingerprint)?));
             }
             all.extend(starts.iter().cloned());
-            self.begin_restore(id, starts);
+            self.begin_restore(id, starts, said_to_hold_back);
         }
         self.consumer.incremental_assign(&all)?;
         let partitions: Vec<TopicPartition> = all.into_iter().map(|(partition, _)| partition).collect();
@@ -61,7 +63,7 @@ impl StreamThread {
         }
     }
 
-    fn begin_restore(&mut self, id: TaskId, inputs: Vec<(TopicPartition, i64)>) {
+    fn begin_restore(&mut self, id: TaskId, inputs: Vec<(TopicPartition, i64)>, said_to_hold_back: bool) {
         for (partition, _) in &inputs {
             let slot = self.consumer.slot(partition);
             self.tasks.route(slot, &id, partition);
@@ -69,7 +71,7 @@ impl StreamThread {
         self.restores += 1;
         let request = Request::new(id.clone(), self.restores);
         self.restorer.request(request.clone());
-        self.tasks.restoring.insert(id, RestoringTask::new(inputs, request));
+        self.tasks.restoring.insert(id, RestoringTask::new(inputs, said_to_hold_back, request));
     }
 
     /// The group wants these back: commit, close, let go.
@@ -141,12 +143,14 @@ pub(super) fn lost(leads: &[TopicPartition]) -> Error {
 /// Where to begin: at the committed position, which must have been written by a program that cuts the work as this one does.
 fn start(committed: Option<CommittedOffset>, reset: OffsetReset, fingerprint: &str) -> Result<i64, Error> {
     match (committed, reset) {
-        (Some(position), _) if position.metadata.is_empty() || position.metadata == fingerprint => Ok(position.offset),
-        (Some(position), _) => Err(Error::config(format!(
-            "the group's positions were committed under lead topics or partition counts that differ ({} there, {fingerprint} here): \
-             stop all old members, then reset the application",
-            position.metadata
-        ))),
+        (Some(position), _) => match Note::read(&position.metadata).fingerprint {
+            "" => Ok(position.offset),
+            same if same == fingerprint => Ok(position.offset),
+            other => Err(Error::config(format!(
+                "the group's positions were committed under lead topics or partition counts that differ ({other} there, \
+                 {fingerprint} here): stop all old members, then reset the application",
+            ))),
+        },
         (None, OffsetReset::Earliest) => Ok(OFFSET_BEGINNING),
         (None, OffsetReset::Latest) => Ok(OFFSET_END),
     }

@@ -42,7 +42,7 @@ impl Ending {
                 }
             }
             Phase::Looking => {
-                if self.watch.poll()? == Progress::Done {
+                if self.watch.poll()? == Progress::Done && !self.watch.holds_back()? {
                     return Ok(true);
                 }
                 self.phase = Phase::Processing;
