@@ -153,7 +153,7 @@ impl Ledger {
 
     /// Whether totals wait to be written and may be by now: silence must not keep the last ones from whoever reads the books.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        !self.unwritten.is_empty() && now >= self.next_write
+        self.holds_back() && now >= self.next_write
     }
 
     /// Whether totals wait to be written.

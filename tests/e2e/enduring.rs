@@ -29,7 +29,7 @@ fn rows_equal_the_oracle_through_a_kill_and_a_standstill_of_two_processes() {
     let records: Vec<InputRecord> = Traffic::new(TrafficSettings::test(RECORDS, 7)).collect();
     traffic::produce(&cluster.kafka(), &records);
 
-    let session = format!("session_timeout_ms={}", SESSION.as_millis());
+    let session = session();
     let run = ["run", "--until-end", "--set", &session];
     let [mut first, mut second] = NAMES.map(|name| Process::start(cluster.shoppulse(name, &run), cluster.log(name)));
     let raw = records.iter().filter(|record| record.topic == "raw.events").count() as i64;
@@ -82,9 +82,12 @@ fn rows_equal_the_oracle_through_a_dozen_standstills_and_kills() {
     check(&cluster, &records);
 }
 
+fn session() -> String {
+    format!("session_timeout_ms={}", SESSION.as_millis())
+}
+
 fn start(cluster: &Cluster, name: &str, round: usize) -> Process {
-    let session = format!("session_timeout_ms={}", SESSION.as_millis());
-    Process::start(cluster.shoppulse(name, &["run", "--set", &session]), cluster.log(&format!("{name}-{round}")))
+    Process::start(cluster.shoppulse(name, &["run", "--set", &session()]), cluster.log(&format!("{name}-{round}")))
 }
 
 /// One process stands still for longer than its session. In two of three rounds the other is killed meanwhile and comes back. Returns
